@@ -25,7 +25,7 @@ class SendPing:
     ping: int
 
 
-class Goodbye(StrEnum):
+class Farewell(StrEnum):
     """How a link is let go."""
 
     CLOSE = "close"  # close frame, wait for Slack's at most 1 s, then abort
@@ -37,7 +37,7 @@ class DropLink:
     """Let go of a link or an unfinished attempt: nothing it does later matters."""
 
     link: int
-    how: Goodbye
+    how: Farewell
 
 
 class NoteKind(StrEnum):

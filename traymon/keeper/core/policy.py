@@ -1,0 +1,73 @@
+"""When to ping, suspect, retry and give way: every number in one place, each with its reason.
+
+All times are milliseconds.
+"""
+
+from dataclasses import dataclass
+
+from traymon.keeper.core.causes import Failure
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers that the core goes by."""
+
+    step_limit: int = 10 * SECOND
+    """For each of TCP, TLS, API answer, handshake and hello: slower than that is no Slack that answers."""
+    tcp_limit_offline: int = 4 * SECOND
+    """While offline a connect waits no longer: a dropped SYN is repeated at 1, 3 and 7 s (Linux), so 4 s sees two
+    repeats, and a path that returns is not slept through in a long wait."""
+    attempt_limit: int = 30 * SECOND
+    """For a whole attempt. A WebSocket URL of Slack's lives for 30 s; what is slower cannot succeed."""
+
+    quiet_before_ping: int = 4 * SECOND
+    """Silence after which a sign of life is asked for. With the answer limit it bounds the noticing of silence."""
+    ping_while_busy: int = 30 * SECOND
+    """Frames prove that Slack reaches us; now and then a pong must prove that we reach Slack."""
+    answer_limit_min: int = 1 * SECOND
+    answer_limit_max: int = 3 * SECOND
+    """The bounds of SRTT + 4 * RTTVAR (RFC 6298); a second is the RFC's own minimum, and 3 s keep silence under 7 s."""
+    silence_limit: int = 10 * SECOND
+    """After an unanswered ping the link is given up: 2 s round trips with 10 % loss still answer within it."""
+    silence_limit_answered: int = 20 * SECOND
+    """The same where a second link's API call was answered: the network works, so the old link may too."""
+    wake_answer_limit: int = 3 * SECOND
+    """After a wake the old link is rarely alive; it gets one short chance."""
+
+    stable_after: int = 60 * SECOND
+    """A session that lived this long ends the outage before it; its end is answered by a try at once."""
+    retry_unreached: tuple[float, int, int] = (0.02, 1 * SECOND, 15 * SECOND)
+    """Nothing reached Slack's API: (part of the outage's age, least, most). Costs Slack nothing, so be quick."""
+    retry_reached: tuple[float, int, int] = (0.10, 5 * SECOND, 60 * SECOND)
+    """The API was reached: Slack has troubles of its own, so be gentle."""
+    retry_jitter: float = 0.25
+    """A delay is shortened by up to this part, so that many bots do not come back in step."""
+    quiet_retry: int = 15 * MINUTE
+    """In ``refused``, for the codes that can be temporary."""
+
+    budget_size: int = 6
+    budget_refill: int = 15 * SECOND
+    """Calls that reach Slack: rtm.connect is Tier 1, about one a minute with bursts tolerated."""
+    budget_reserve: int = 3
+    """Kept for a bot without a live link: a spare must never cost the reconnect."""
+    spare_interval: int = 60 * SECOND
+    """Spares on suspicion and clicks while online, together: at most one in this time."""
+
+    late_tick: int = 2 * SECOND
+    """The core was called this much later than it asked for: this process was frozen."""
+    impatience: int = 1 * SECOND
+    """A connect older than this when a route appears began before it: its lost SYN would only be repeated later."""
+
+    def retry_delay(self, *, reached: bool, outage_age: int, random: float) -> int:
+        """How long to wait before the next attempt; ``random`` is uniform in [0, 1)."""
+        part, least, most = self.retry_reached if reached else self.retry_unreached
+        delay = min(max(part * outage_age, least), most)
+        return round(delay * (1 - self.retry_jitter * random))
+
+
+def earliest_by_slack(failure: Failure, now: int) -> int:
+    """When Slack's own ``Retry-After`` allows the next call."""
+    return now + (failure.retry_after_ms or 0)
