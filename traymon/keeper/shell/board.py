@@ -1,0 +1,112 @@
+"""What may be shown of each bot: a change only after the session log has it, or marked as not logged yet."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from traymon.keeper.core.status import Status
+
+LOG_PATIENCE_MS = 2_000
+"""A change that the disk has not taken by then is shown as "not logged yet" (design: promise 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One bot as everyone may see it. ``logged`` is false where the log lags behind what is shown."""
+
+    status: Status
+    logged: bool = True
+
+
+@dataclass(slots=True)
+class _Proposal:
+    status: Status
+    committed: bool
+    proposed_at: int
+
+
+class Board:
+    """The bots' latest states for the tray, the control socket and the terminal.
+
+    ``now`` is the clock that counts sleep, in ms.
+    """
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
+        # Guards everything below. Keepers propose, the store thread commits, viewers read and wait; nobody does
+        # anything slow while holding it.
+        self._changed = threading.Condition()
+        self._shown: dict[str, Status] = {}
+        self._proposals: dict[str, deque[_Proposal]] = {}
+        self._version = 0
+
+    def propose(self, bot: str, status: Status, *, needs_commit: bool) -> Callable[[], None]:
+        """Show ``status`` once all earlier ones are committed, and this one too if it ``needs_commit``.
+
+        Returns the function that says "committed".
+        """
+        proposal = _Proposal(status, not needs_commit, self._now())
+        with self._changed:
+            self._proposals.setdefault(bot, deque()).append(proposal)
+            self._settle(bot)
+
+        def committed() -> None:
+            with self._changed:
+                proposal.committed = True
+                self._settle(bot)
+
+        return committed
+
+    def _settle(self, bot: str) -> None:
+        """Show what is committed, and wake those who wait: also for what still lags, as they time its patience."""
+        waiting = self._proposals[bot]
+        while waiting and waiting[0].committed:
+            self._shown[bot] = waiting.popleft().status
+        self._version += 1
+        self._changed.notify_all()
+
+    def forget(self, bot: str) -> None:
+        """The bot was removed."""
+        with self._changed:
+            self._shown.pop(bot, None)
+            self._proposals.pop(bot, None)
+            self._version += 1
+            self._changed.notify_all()
+
+    def snapshot(self) -> dict[str, Shown]:
+        """All bots as they may be shown at this moment, in the order in which they appeared."""
+        with self._changed:
+            return self._snapshot()
+
+    def _snapshot(self) -> dict[str, Shown]:
+        late = self._now() - LOG_PATIENCE_MS
+        shown = {bot: Shown(status) for bot, status in self._shown.items()}
+        for bot, waiting in self._proposals.items():
+            if waiting and waiting[0].proposed_at <= late:
+                shown[bot] = Shown(waiting[-1].status, logged=False)
+        return shown
+
+    def wait(
+        self, seen: dict[str, Shown] | None, ended: Callable[[], bool] = lambda: False
+    ) -> dict[str, Shown]:
+        """Block until the snapshot differs from ``seen`` or ``ended()``; :meth:`poke` makes it look again."""
+        with self._changed:
+            while not ended():
+                shown = self._snapshot()
+                if shown != seen:
+                    return shown
+                self._changed.wait(self._patience_left())
+            return self._snapshot()
+
+    def _patience_left(self) -> float | None:
+        """Seconds until a change that waits for the disk is to be shown all the same."""
+        now = self._now()
+        oldest = [waiting[0].proposed_at for waiting in self._proposals.values() if waiting]
+        left = [at + LOG_PATIENCE_MS - now for at in oldest if at + LOG_PATIENCE_MS > now]
+        return min(left) / 1000 if left else None
+
+    def poke(self) -> None:
+        """Make those who wait look at once: something beside the board changed."""
+        with self._changed:
+            self._changed.notify_all()

@@ -1,0 +1,203 @@
+"""One bot's keeper: a thread that feeds the core from one queue and carries out what it asks."""
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+from traymon.desktop.clocks import Clocks
+from traymon.keeper.core import Core, Status
+from traymon.keeper.core import events as ev
+from traymon.keeper.core.causes import Cause
+from traymon.keeper.core.effects import (
+    Anomaly,
+    DropLink,
+    Effect,
+    EnterState,
+    Note,
+    OpenLink,
+    SendPing,
+    TellUser,
+)
+from traymon.keeper.shell.board import Board
+from traymon.keeper.shell.runner import Connector, LinkRunner
+from traymon.slackwire.api import ConnectAnswer
+
+_log = logging.getLogger(__name__)
+
+SLEPT_MS = 2_000
+"""The clock that counts sleep gained this much on the one that does not: the machine slept (design: Clocks)."""
+EXIT_LIMIT_S = 1.5
+"""For closing all links at the end; a process that was told to stop is gone within 2 s."""
+
+
+class Log(Protocol):
+    """The session log, as a keeper sees it: it takes what is to be written and never blocks."""
+
+    def record(
+        self,
+        bot: str,
+        transport: str,
+        entries: Sequence[EnterState | Note],
+        on_committed: Callable[[], None] | None = None,
+    ) -> None:
+        """Write ``entries`` as one transaction, then call ``on_committed`` on a thread of the log's."""
+
+
+class _Stop:
+    """In the queue: nothing more comes."""
+
+
+_Item = tuple[int, ev.Event | _Stop, "Future[list[TellUser]] | None"]
+
+
+class Keeper:
+    """Keeps ``bot`` online. All public methods may be called from any thread and do not block."""
+
+    def __init__(
+        self,
+        bot: str,
+        transport: str,
+        connector: Connector,
+        core: Core,
+        log: Log,
+        board: Board,
+        clocks: Clocks,
+    ) -> None:
+        self.bot = bot
+        self._transport = transport
+        self._connector = connector
+        self._core = core
+        self._log = log
+        self._board = board
+        self._clocks = clocks
+        self._slept_so_far = clocks.now() - clocks.awake()
+        self._published: Status | None = None
+        self._runners: dict[int, LinkRunner] = {}  # by link number; only the keeper's thread
+        self._closers: list[threading.Thread] = []  # only the keeper's thread
+        self._anomalies: set[str] = set()  # those already logged; only the keeper's thread
+        self.identity: ConnectAnswer | None = None
+        """Who the bot is at Slack, from the latest answered attempt. Written by link threads, read by viewers: one
+        reference to an immutable value."""
+        # Everything that happens to this bot, stamped where it happened. Link threads and users put, the keeper's
+        # thread takes. Unbounded: what is put is small, and a bound would make a reader wait for the keeper.
+        self._events: queue.Queue[_Item] = queue.Queue()
+        # Runs the core and owns all of its state. Daemon: the process's end never waits for it beyond stop().
+        self._thread = threading.Thread(target=self._run, name=f"{bot} keeper", daemon=True)
+
+    def start(self, *, paused: bool = False) -> None:
+        """Begin to keep the bot."""
+        self.post(ev.Started(paused))
+        self._thread.start()
+
+    def post(self, event: ev.Event) -> None:
+        """Something happened just now."""
+        self._events.put((self._clocks.now(), event, None))
+
+    def ask(self, event: ev.Event) -> "Future[list[TellUser]]":
+        """Something that a user did; the result says what it brings about."""
+        answer: Future[list[TellUser]] = Future()
+        self._events.put((self._clocks.now(), event, answer))
+        return answer
+
+    def stop(self, cause: Cause = Cause.QUIT) -> None:
+        """End everything; :meth:`join` waits for it."""
+        self.post(ev.QuitAsked(cause))
+        self._events.put((self._clocks.now(), _Stop(), None))
+
+    def join(self, limit_s: float) -> bool:
+        """Whether the keeper ended within ``limit_s``."""
+        self._thread.join(limit_s)
+        return not self._thread.is_alive()
+
+    # The keeper's thread
+
+    def _run(self) -> None:
+        while True:
+            item = self._next_item()
+            self._look_at_clocks()
+            if item is None:
+                self._feed(ev.Tick(), self._clocks.now(), None)
+            elif isinstance(item[1], _Stop):
+                break
+            else:
+                at, event, answer = item
+                self._feed(event, at, answer)
+        for closer in self._closers:
+            closer.join(EXIT_LIMIT_S)
+        for runner in self._runners.values():
+            runner.join(EXIT_LIMIT_S)
+
+    def _next_item(self) -> _Item | None:
+        deadline = self._core.deadline
+        wait_s = None if deadline is None else max(0, deadline - self._clocks.now()) / 1000
+        try:
+            return self._events.get(timeout=wait_s)
+        except queue.Empty:
+            return None
+
+    def _look_at_clocks(self) -> None:
+        slept_so_far = self._clocks.now() - self._clocks.awake()
+        slept, self._slept_so_far = slept_so_far - self._slept_so_far, slept_so_far
+        if slept > SLEPT_MS:
+            self._feed(ev.Woke(slept), self._clocks.now(), None)
+
+    def _feed(self, event: ev.Event, at: int, answer: "Future[list[TellUser]] | None") -> None:
+        told: list[TellUser] = []
+        try:
+            effects = self._core.receive(event, at)
+            told = [effect for effect in effects if isinstance(effect, TellUser)]
+            self._record(effects)
+            for effect in effects:
+                self._carry_out(effect)
+        except Exception:
+            # Whatever this was, the next event finds the keeper at its work.
+            _log.exception("%s: an unexpected error in the keeper; it goes on", self.bot)
+        finally:
+            if answer is not None:
+                with contextlib.suppress(Exception):
+                    answer.set_result(told)
+        if isinstance(event, ev.LinkEnded):
+            self._runners.pop(event.link, None)
+
+    def _record(self, effects: Sequence[Effect]) -> None:
+        """Hand entries to the log, and the new status to the board, which shows it once they are committed."""
+        entries = [effect for effect in effects if isinstance(effect, EnterState | Note)]
+        status = self._core.status
+        if entries:
+            committed = self._board.propose(self.bot, status, needs_commit=True)
+            self._log.record(self.bot, self._transport, entries, committed)
+        elif status != self._published:
+            self._board.propose(self.bot, status, needs_commit=False)
+        self._published = status
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case OpenLink(link, step_limit_ms, tcp_limit_ms):
+                runner = LinkRunner(self.bot, link, self._connector, self.post, self._remember)
+                self._runners[link] = runner
+                runner.start(step_limit_ms, tcp_limit_ms)
+            case SendPing(link, ping):
+                if runner_or_none := self._runners.get(link):
+                    runner_or_none.ping(ping)
+            case DropLink(link, how):
+                runner_or_none = self._runners.get(link)
+                closer = runner_or_none.drop(how) if runner_or_none else None
+                self._closers = [thread for thread in self._closers if thread.is_alive()]
+                if closer is not None:
+                    self._closers.append(closer)
+            case Anomaly(what):
+                self._report(what)
+            case EnterState() | Note() | TellUser():
+                pass  # recorded and told already
+
+    def _remember(self, answer: ConnectAnswer) -> None:
+        self.identity = answer
+
+    def _report(self, what: str) -> None:
+        if what not in self._anomalies:
+            self._anomalies.add(what)
+            _log.error("%s: %s: this should not happen and changed nothing", self.bot, what)

@@ -1,0 +1,160 @@
+"""One link's life in one thread: the attempt, then the reading, then the end. It only posts events."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from traymon.keeper.core import events as ev
+from traymon.keeper.core.causes import Cause, Failure, Phase
+from traymon.keeper.core.effects import Farewell
+from traymon.slack.errors import SlackError
+from traymon.slack.link import ControlFrame, Link
+from traymon.slack.rtm import Cancel
+from traymon.slackwire import frames
+from traymon.slackwire.api import ConnectAnswer
+
+_log = logging.getLogger(__name__)
+
+CLOSE_LIMIT_S = 1.0
+"""How long Slack's own close frame is waited for. RFC 6455 7.1.1 lets the client close after a reasonable time."""
+
+
+class Connector(Protocol):
+    """Makes one link to Slack; every call asks for a fresh URL."""
+
+    def open(
+        self,
+        *,
+        step_limit_s: float,
+        tcp_limit_s: float,
+        on_answered: Callable[[ConnectAnswer], None],
+        cancel: Cancel,
+    ) -> Link:
+        """Open a WebSocket, not waiting for ``hello``. Raises SlackError; may be cancelled from any thread."""
+        ...
+
+
+class LinkRunner:
+    """Runs attempt and link number ``number``; ``post`` takes its events from this runner's thread."""
+
+    def __init__(
+        self,
+        bot: str,
+        number: int,
+        connector: Connector,
+        post: Callable[[ev.Event], None],
+        on_answered: Callable[[ConnectAnswer], None],
+    ) -> None:
+        self._number = number
+        self._connector = connector
+        self._post = post
+        self._on_answered = on_answered
+        self._cancel = Cancel()
+        self._name = f"{bot} link {number}"
+        # Guards _link and _dropped: the keeper's thread drops, this runner's thread opens; whoever comes second
+        # sees what the first did, so that a link that comes up late is closed.
+        self._lock = threading.Lock()
+        self._link: Link | None = None
+        self._dropped: Farewell | None = None
+        # Opens the link, then reads it until its end. Daemon: a step that hangs in the system must not hang the exit.
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+
+    def start(self, step_limit_ms: int, tcp_limit_ms: int) -> None:
+        """Begin the attempt."""
+        self._step_limit_s, self._tcp_limit_s = step_limit_ms / 1000, tcp_limit_ms / 1000
+        self._thread.start()
+
+    def ping(self, number: int) -> None:
+        """Send a ping from the keeper's thread; a link that cannot take it ends."""
+        link = self._link
+        if link is None:
+            return
+        try:
+            link.send_ping(number)
+        except SlackError as error:
+            self._post(ev.LinkEnded(self._number, error.failure))
+            link.abort()
+
+    def drop(self, how: Farewell) -> threading.Thread | None:
+        """Let go of the attempt or link. Returns the thread that says goodbye to Slack, if one is needed."""
+        with self._lock:
+            self._dropped = how
+            link = self._link
+        if link is None:
+            self._cancel.cancel()
+            return None
+        if how is Farewell.ABORT:
+            link.abort()
+            return None
+        # Waits for Slack's close frame in the keeper's stead. Daemon: it is bounded by CLOSE_LIMIT_S anyway.
+        closer = threading.Thread(
+            target=link.close, args=(CLOSE_LIMIT_S,), name=f"{self._name} close", daemon=True
+        )
+        closer.start()
+        return closer
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread to end."""
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        try:
+            failure = self._live()
+        except SlackError as error:
+            failure = error.failure
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not end the keeping: named, logged, retried
+            _log.exception("%s: an unexpected error ended the link", self._name)
+            evidence = {"error": type(error).__name__}
+            failure = Failure(Cause.PROTOCOL_ERROR, Phase.LIVE, reached_slack=True, evidence=evidence)
+        link = self._link
+        if link is not None:
+            link.abort()
+        self._post(ev.LinkEnded(self._number, failure))
+
+    def _live(self) -> Failure:
+        """Open, then read until the link says or shows that it is over."""
+        link = self._connector.open(
+            step_limit_s=self._step_limit_s,
+            tcp_limit_s=self._tcp_limit_s,
+            on_answered=self._answered,
+            cancel=self._cancel,
+        )
+        with self._lock:
+            dropped = self._dropped
+            self._link = link
+        if dropped is not None:
+            link.close(CLOSE_LIMIT_S)
+            return Failure(Cause.USER, Phase.LOCAL)
+        self._post(ev.LinkOpened(self._number))
+        while True:
+            event = self._event_of(link.receive())
+            if isinstance(event, Failure):
+                return event
+            self._post(event)
+
+    def _answered(self, answer: ConnectAnswer) -> None:
+        self._post(ev.ApiAnswered(self._number))
+        self._on_answered(answer)
+
+    def _event_of(self, frame: frames.Frame | ControlFrame) -> ev.Event | Failure:
+        number = self._number
+        match frame:
+            case frames.Hello():
+                return ev.HelloReceived(number)
+            case frames.Pong(reply_to):
+                return ev.PongReceived(number, reply_to)
+            case frames.Goodbye():
+                return ev.GoodbyeReceived(number)
+            case frames.ErrorFrame(code, message):
+                cause = Cause.URL_EXPIRED if code == SPENT_URL else Cause.SLACK_ERROR
+                evidence = {"error": code}
+                return Failure(cause, Phase.HELLO, message, reached_slack=True, evidence=evidence)
+            case frames.TeamMigration():
+                return Failure(Cause.TEAM_MIGRATION, Phase.LIVE, reached_slack=True)
+            case _:
+                return ev.FrameReceived(number)
+
+
+SPENT_URL = 1
+"""The code in ``{"type":"error","error":{"code":1,"msg":"Socket URL has expired"}}``."""
