@@ -1,0 +1,367 @@
+"""Every sentence for people, in one place, through gettext: English is the source.
+
+Names of causes and states are data and stay as they are in logs and JSON; what stands here is what they mean to a
+person. The bottom layer of the package: it takes and gives plain strings and imports nothing of traymon.
+
+What comes from outside (a close reason, an error code, a host name) passes :func:`printable` before it becomes
+part of a sentence, so every text made here can be printed to a terminal as it is.
+"""
+
+import gettext as _gettext
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+_translations: _gettext.NullTranslations = _gettext.NullTranslations()
+
+
+def gettext(message: str) -> str:
+    """``message`` in the language in use; English where no translation exists."""
+    return _translations.gettext(message)
+
+
+_ = gettext
+
+
+def _mark(message: str) -> str:
+    """Mark a message in a table for the translators' tools; it is translated where it is used."""
+    return message
+
+
+# ---------------------------------------------------------------------------------------------------- states
+
+_STATES: Mapping[str, str] = {
+    "connecting": _mark("connecting"),
+    "online": _mark("online"),
+    "away": _mark("online, shown as away"),
+    "offline": _mark("offline"),
+    "refused": _mark("refused by Slack"),
+    "paused": _mark("paused"),
+    "asleep": _mark("asleep"),
+    "unknown": _mark("not running"),
+}
+
+
+def state(name: str) -> str:
+    """What a state is called when shown to a person. A name that is not known is shown as it is."""
+    known = _STATES.get(str(name))
+    return gettext(known) if known is not None else printable(str(name))
+
+
+# ---------------------------------------------------------------------------------------------------- causes
+
+_SHORT: Mapping[str, str] = {
+    "no_route": _mark("this machine has no network"),
+    "dns": _mark("Slack's name cannot be looked up"),
+    "proxy": _mark("the proxy is in the way"),
+    "captive_portal": _mark("the network wants you to sign in"),
+    "connect_refused": _mark("the connection is refused"),
+    "connect_timeout": _mark("no answer from Slack's address"),
+    "unreachable": _mark("Slack cannot be reached"),
+    "tls": _mark("no trusted encryption to Slack"),
+    "not_websocket": _mark("something blocks WebSockets"),
+    "api_timeout": _mark("Slack's API does not answer"),
+    "handshake_timeout": _mark("Slack does not finish connecting"),
+    "hello_timeout": _mark("Slack does not greet the link"),
+    "url_expired": _mark("the link's address had expired"),
+    "abrupt_close": _mark("hung up without a close frame"),
+    "reset": _mark("the connection was reset"),
+    "keepalive_timeout": _mark("the link went silent"),
+    "closed_by_slack": _mark("Slack closed the link"),
+    "goodbye": _mark("Slack said goodbye"),
+    "refresh": _mark("Slack asked for a new link"),
+    "protocol_error": _mark("the link sent nonsense"),
+    "team_migration": _mark("Slack is moving the workspace"),
+    "rate_limited": _mark("Slack asks to wait"),
+    "slack_error": _mark("Slack reports an error"),
+    "too_many_links": _mark("too many links are open"),
+    "refused_token": _mark("Slack refuses the token"),
+    "no_token": _mark("the token cannot be read"),
+    "user": _mark("you asked for it"),
+    "quit": _mark("traymon was ended"),
+    "slept": _mark("this machine slept"),
+    "frozen": _mark("traymon stood still"),
+    "traymon_died": _mark("traymon died"),
+    "system_shutdown": _mark("this machine shut down"),
+}
+
+# Each says what happened, what that tells, and what to do where a person can do something. ``{host}``, ``{said}``
+# (the other side's words, or nothing), ``{code}``, ``{status}``, ``{silence}`` and ``{issuer}`` are filled in.
+_SENTENCES: Mapping[str, str] = {
+    "no_route": _mark(
+        "This machine has no network route; traymon tries again as soon as one appears. Check Wi-Fi, cable or VPN."
+    ),
+    "dns": _mark(
+        "The name {host} cannot be looked up: the name server does not answer or does not know it. "
+        "Check the network, the VPN and the DNS settings."
+    ),
+    "proxy": _mark(
+        "The proxy cannot be used{said}. Check “proxy” in the configuration, or HTTPS_PROXY in the environment."
+    ),
+    "captive_portal": _mark(
+        "The network's own sign-in page answered instead of Slack. Open a browser and sign in to the network."
+    ),
+    "connect_refused": _mark(
+        "The network works, but {host} refuses connections: nothing listens there, or a firewall says no."
+    ),
+    "connect_timeout": _mark(
+        "{host} does not answer connection attempts: packets get lost on the way, or a firewall drops them."
+    ),
+    "unreachable": _mark("This machine has a network, but says that {host} cannot be reached from it{said}."),
+    "tls": _mark(
+        "No trusted encrypted connection to {host}{said}. Check this machine's date and its certificates."
+    ),
+    "not_websocket": _mark(
+        "What answered at {host} does not speak WebSocket{said}. A proxy or firewall may be blocking WebSockets."
+    ),
+    "api_timeout": _mark("{host} could be reached, but its API did not answer in time."),
+    "handshake_timeout": _mark(
+        "{host} took the connection, but did not finish the WebSocket handshake in time."
+    ),
+    "hello_timeout": _mark("The link to Slack opened, but Slack's “hello” did not come in time."),
+    "url_expired": _mark("The link's address had expired or was used up; traymon asks Slack for a new one."),
+    "abrupt_close": _mark("Slack hung up without a close frame (1006 proper)."),
+    "reset": _mark(
+        "The connection was reset (RST): Slack, or something on the way, tore it down without a word."
+    ),
+    "keepalive_timeout": _mark(
+        "Nothing came any more{silence}, not even the answer to a ping: the link was dead though nobody had closed it."
+    ),
+    "closed_by_slack": _mark("Slack closed the link{code}{said}."),
+    "goodbye": _mark("Slack said goodbye, as it does at its restarts and after 8 hours at most."),
+    "refresh": _mark("Slack asked for the link to be renewed, as it does from time to time."),
+    "protocol_error": _mark(
+        "The other side broke the WebSocket protocol{said}. Likely something on the way altered or cut the data."
+    ),
+    "team_migration": _mark("Slack is moving the workspace to another server; this ends by itself."),
+    "rate_limited": _mark(
+        "Slack asks to wait before the next attempt (rate limit); traymon waits as long as asked."
+    ),
+    "slack_error": _mark("Slack answered with an error{said}; traymon keeps trying."),
+    "too_many_links": _mark(
+        "The app has too many links open at Slack. End other copies of the bot; dead links go by themselves in hours."
+    ),
+    "refused_token": _mark(
+        "Slack refuses the token{said}. Check the app at api.slack.com/apps, then run traymon setup."
+    ),
+    "no_token": _mark("The token cannot be read. Unlock the keyring, or run traymon setup."),
+    "user": _mark("You asked for it."),
+    "quit": _mark("traymon was told to end."),
+    "slept": _mark("This machine slept."),
+    "frozen": _mark("traymon stood still for a while: it was stopped, or this machine was overloaded."),
+    "traymon_died": _mark(
+        "traymon ended without a goodbye: killed, crashed, or the power failed. The time of the stop is an estimate."
+    ),
+    "system_shutdown": _mark("This machine shut down, or the session was logged out."),
+}
+
+# Sentences that fit better when the evidence holds more: cause -> ((test of the evidence, sentence), ...).
+_HTTP_REFUSAL = _mark(
+    "{host} answered with HTTP status {status} instead of a WebSocket. A proxy or firewall may be blocking WebSockets."
+)
+_PROXY_PASSWORD = _mark(
+    "The proxy wants a user name and a password. Put them into its address: http://user:password@host:port."
+)
+_PROXY_STATUS = _mark("The proxy answered with HTTP status {status}; it may not allow connections to {host}.")
+_FOREIGN_ISSUER = _mark(
+    "The certificate shown for {host} is not trusted; it was issued by {issuer}. If your company inspects traffic, "
+    "set “ca_file” to its certificate."
+)
+_SLACK_STATUS = _mark("Slack's API answered with HTTP status {status}; traymon keeps trying.")
+
+_SOCKET_MODE = _mark(
+    "Slack does not allow this kind of token for RTM ({error}). Use Socket Mode: turn it on for the app at "
+    'api.slack.com/apps, set transport = "socket" and run traymon setup.'
+)
+_NEW_TOKEN = _mark(
+    "Slack says that this token is not valid any more ({error}). Run traymon setup with a new one."
+)
+_NEW_TOKEN_OR_NETWORK = _mark(
+    "Slack does not know this token, or does not allow this network ({error}). Run traymon setup with a new token, or "
+    "ask your workspace's admins."
+)
+_ADMINS = _mark("Your workspace's rules do not allow this ({error}). Ask the workspace's admins.")
+_SCOPE = _mark(
+    "The token lacks a permission ({error}). Add the scope at api.slack.com/apps, install the app again and run "
+    "traymon setup."
+)
+_ACCOUNT = _mark("The bot's account or its workspace is switched off ({error}). Ask the workspace's admins.")
+_LEGACY = _mark(
+    "Slack ended legacy custom bots on 2025-03-31 ({error}). Make an app with Socket Mode at api.slack.com/apps and "
+    "run traymon setup."
+)
+_DISABLED = _mark(
+    "Socket Mode is switched off for this app ({error}). Turn it on at api.slack.com/apps, then click Reconnect."
+)
+_NO_TOKEN = _mark("The token cannot be read{said}. Where that does not help, run traymon setup.")
+_NAMELESS = _mark(
+    "Slack's name cannot be looked up: the name server does not answer or does not know it. "
+    "Check the network, the VPN and the DNS settings."
+)
+_BOT_TOKEN = _mark(
+    "Slack wants another kind of token here ({error}). Run traymon setup and give the token it asks for."
+)
+_DEFECT = _mark(
+    "Slack does not understand the request ({error}). Check “api_url”; else please report this as a defect."
+)
+
+# Slack's codes for "no, for good": Web API reference and shared notes on RTM's end.
+_REFUSALS: Mapping[str, str] = {
+    "not_allowed_token_type": _SOCKET_MODE,
+    "rtm_connect_required": _SOCKET_MODE,
+    "method_deprecated": _SOCKET_MODE,
+    "deprecated_endpoint": _SOCKET_MODE,
+    "legacy_custom_bots_deprecated": _LEGACY,
+    "link_disabled": _DISABLED,
+    "token_revoked": _NEW_TOKEN,
+    "token_expired": _NEW_TOKEN,
+    "not_authed": _NEW_TOKEN,
+    "invalid_auth": _NEW_TOKEN_OR_NETWORK,
+    "accesslimited": _NEW_TOKEN_OR_NETWORK,
+    "account_inactive": _ACCOUNT,
+    "user_removed_from_team": _ACCOUNT,
+    "team_disabled": _ACCOUNT,
+    "forbidden_team": _ACCOUNT,
+    "missing_scope": _SCOPE,
+    "no_permission": _SCOPE,
+    "is_bot": _BOT_TOKEN,
+    "access_denied": _ADMINS,
+    "enterprise_is_restricted": _ADMINS,
+    "ekm_access_denied": _ADMINS,
+    "two_factor_setup_required": _ADMINS,
+    "unknown_method": _DEFECT,
+    "missing_args": _DEFECT,
+    "insecure_request": _DEFECT,
+}
+
+_MOST_SAID = 120
+"""Longest quotation of the other side in a sentence: a close reason has at most 123 bytes (RFC 6455)."""
+
+
+def short_cause(cause: str) -> str:
+    """A cause in at most 40 characters, for a menu or a tooltip. A name that is not known is shown as it is."""
+    known = _SHORT.get(str(cause))
+    return gettext(known) if known is not None else printable(str(cause))[:40]
+
+
+def cause(
+    cause: str,
+    *,
+    detail: str = "",
+    close_code: int | None = None,
+    evidence: Mapping[str, object] | None = None,
+) -> str:
+    """What happened, what that tells and what to do, in one or two sentences.
+
+    ``detail`` is the other side's own words; ``evidence`` the facts of the failure (``host``, ``http_status``,
+    ``error``, ``issuer``, ``silent_ms``). Both are escaped. A cause that is not known is shown by its name.
+    """
+    facts = evidence or {}
+    template = _choose(str(cause), detail, facts)
+    return gettext(template).format(
+        host=_quoted(facts.get("host")) or gettext("Slack"),
+        said=_said(detail or facts.get("error") or facts.get("first_bytes")),
+        code="" if close_code is None else gettext(" with code {code}").format(code=close_code),
+        status=_quoted(facts.get("http_status")),
+        silence=_silence(facts.get("silent_ms")),
+        issuer=_quoted(facts.get("issuer")),
+        error=_quoted(detail),
+        name=_quoted(cause),
+    )
+
+
+def _choose(cause: str, detail: str, facts: Mapping[str, object]) -> str:
+    """The sentence that fits best, still a template in English."""
+    status = facts.get("http_status")
+    if cause == "refused_token" and detail in _REFUSALS:
+        return _REFUSALS[detail]
+    if cause == "proxy" and status == 407:
+        return _PROXY_PASSWORD
+    if cause == "tls" and facts.get("issuer"):
+        return _FOREIGN_ISSUER
+    if cause == "dns" and not facts.get("host"):
+        return _NAMELESS
+    if cause == "no_token" and detail:
+        return _NO_TOKEN
+    with_status = {"proxy": _PROXY_STATUS, "not_websocket": _HTTP_REFUSAL, "slack_error": _SLACK_STATUS}
+    if status is not None and not detail and cause in with_status:
+        return with_status[cause]
+    return _SENTENCES.get(cause, "{name}{said}")
+
+
+def _quoted(value: object) -> str:
+    text = "" if value is None else printable(str(value))
+    return text if len(text) <= _MOST_SAID else text[: _MOST_SAID - 1] + "…"
+
+
+def _said(value: object) -> str:
+    text = _quoted(value).strip().rstrip(".")
+    return f": “{text}”" if text else ""
+
+
+def _silence(silent_ms: object) -> str:
+    if not isinstance(silent_ms, (int, float)):
+        return ""
+    return gettext(" for {duration}").format(duration=duration(int(silent_ms)))
+
+
+# ------------------------------------------------------------------------------------------ times and escapes
+
+
+def duration(ms: int) -> str:
+    """A length of time (milliseconds) for people: ``0.4s``, ``42s``, ``5m 03s``, ``15h 40m 02s``, ``3d 04h 10m``.
+
+    Rounded down, so that nothing is said to have lasted longer than it did. A negative length is shown as ``0s``.
+    """
+    if ms < 1000:
+        return f"{ms // 100 / 10}s" if ms >= 100 else "0s"
+    minutes, seconds = divmod(ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours:02}h {minutes:02}m"
+    if hours:
+        return f"{hours}h {minutes:02}m {seconds:02}s"
+    if minutes:
+        return f"{minutes}m {seconds:02}s"
+    return f"{seconds}s"
+
+
+def clock_time(wall_ms: int, *, now_ms: int | None = None) -> str:
+    """A moment (UTC milliseconds) as local time, ``07:29:10``.
+
+    With ``now_ms``, the date stands before it when it is not the local day of ``now_ms``. A moment that no calendar
+    holds (a damaged log) is shown as ``?``.
+    """
+    try:
+        moment = _local(wall_ms)
+        same_day = now_ms is None or moment.date() == _local(now_ms).date()
+    except (OverflowError, OSError, ValueError):
+        return "?"
+    return moment.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
+
+
+def _local(wall_ms: int) -> datetime:
+    return datetime.fromtimestamp(wall_ms / 1000, UTC).astimezone()
+
+
+# Cc: controls, C0 and C1. Cf: formats, the bidirectional overrides among them. Cs: lone surrogates, which cannot be
+# encoded. Zl, Zp: separators that some programs take for a new line. The two joiners are part of written words.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS = frozenset("\u200c\u200d")
+
+
+def printable(text: str) -> str:
+    """``text`` with every character escaped that could act on a terminal, hide, reorder or break a line.
+
+    Escapes look as in Python: ``\\x1b``, ``\\u202e``, ``\\n``. Applying it twice changes nothing more.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    if char not in _JOINERS and unicodedata.category(char) in _UNPRINTABLE:
+        return char.encode("unicode_escape").decode("ascii")
+    return char
