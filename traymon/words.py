@@ -9,7 +9,7 @@ part of a sentence, so every text made here can be printed to a terminal as it i
 
 import gettext as _gettext
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 _translations: _gettext.NullTranslations = _gettext.NullTranslations()
@@ -365,3 +365,118 @@ def _escape(char: str) -> str:
     if char not in _JOINERS and unicodedata.category(char) in _UNPRINTABLE:
         return char.encode("unicode_escape").decode("ascii")
     return char
+
+
+# -------------------------------------------------------------------------------------------- the running app
+
+_ANSWERS: Mapping[str, str] = {
+    "now": _mark("{bot}: connecting now."),
+    "already": _mark("{bot}: already at it."),
+    "handover": _mark("{bot}: opening a new link; the present one stays until the new one is up."),
+    "checking": _mark("{bot}: online; asking the link for a sign of life. A new link can be had in {wait}."),
+    "waiting": _mark("{bot}: Slack's limits allow the next attempt in {wait}; traymon makes it then."),
+    "paused": _mark("{bot}: paused until you resume it."),
+    "resumed": _mark("{bot}: resumed, connecting now."),
+    "late": _mark("{bot}: busy just now; what you asked for is done as soon as possible."),
+}
+
+
+def answer(bot: str, kind: str, wait_ms: int = 0) -> str:
+    """What a click or a command brings about; ``kind`` is the core's ``Answer``."""
+    return gettext(_ANSWERS[kind]).format(bot=printable(bot), wait=duration(wait_ms + 999))
+
+
+def no_such_bot(bot: str, known: Sequence[str]) -> str:
+    """A bot was named that is not configured."""
+    if not known:
+        return gettext("There is no bot “{bot}”: none is configured. Run traymon setup.").format(
+            bot=printable(bot)
+        )
+    names = ", ".join(printable(name) for name in known)
+    return gettext("There is no bot “{bot}”; there is: {names}.").format(bot=printable(bot), names=names)
+
+
+def unknown_request() -> str:
+    """The control socket got a request that this version does not know."""
+    return gettext(
+        "The running traymon does not know this request; restart it to make both the same version."
+    )
+
+
+def cannot_open_log(path: str, problem: str) -> str:
+    """No viewer could be started for the text log."""
+    return gettext("The log could not be shown ({problem}); read it at {path}.").format(
+        problem=printable(problem), path=printable(path)
+    )
+
+
+def no_bots(config_file: str) -> str:
+    """traymon runs, but keeps nothing."""
+    return gettext(
+        "No bot is configured yet, so there is nothing to keep online: run traymon setup, or write {path}."
+    ).format(path=printable(config_file))
+
+
+# --------------------------------------------------------------------------------------------------- the demo
+
+
+def demo_intro() -> str:
+    """The demo's first lines."""
+    return gettext(
+        "traymon demo: a bot held online against a built-in stand-in for Slack; nothing leaves this machine.\n"
+        "Watch the tray's icon, if there is a tray; Ctrl-C ends it. Lines with a # are the session log's own."
+    )
+
+
+def demo_team() -> str:
+    """The name of the demo's workspace."""
+    return gettext("Simulated Workspace")
+
+
+def demo_scene(what: str) -> str:
+    """What the stand-in does next, set apart from the log's lines."""
+    return f"          · {what}"
+
+
+def demo_fin() -> str:
+    """2016's drop."""
+    return gettext(
+        "the stand-in hangs up without a close frame, as Slack did in the night of 2016 (1006). "
+        "The session was young, so traymon gives Slack a few seconds."
+    )
+
+
+def demo_refuse(seconds: float) -> str:
+    """An outage of Slack's."""
+    return gettext(
+        "the stand-in goes away: the link is reset, and connections are refused for {seconds:.0f} s."
+    ).format(seconds=seconds)
+
+
+def demo_goodbye() -> str:
+    """A planned end."""
+    return gettext(
+        "the stand-in says goodbye, as Slack does every 8 hours: the next link first, so that there is no gap."
+    )
+
+
+def demo_silence() -> str:
+    """A dead link that nobody closed."""
+    return gettext(
+        "the stand-in falls silent without closing: noticed by a ping that nobody answers, "
+        "a second link takes over, and the log gets the stop's true time."
+    )
+
+
+def demo_summary(elapsed_ms: int, up_ms: int, down_ms: int, outages: int, sessions: int) -> str:
+    """The demo's last line."""
+    return gettext(
+        "In {elapsed} the bot was up for {up} and down for {down}: "
+        "{sessions} sessions, {outages} outages, each with its cause in the log above."
+    ).format(
+        elapsed=duration(elapsed_ms),
+        up=duration(up_ms),
+        down=duration(down_ms),
+        outages=outages,
+        sessions=sessions,
+    )
