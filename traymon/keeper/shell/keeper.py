@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 SLEPT_MS = 2_000
 """The clock that counts sleep gained this much on the one that does not: the machine slept (design: Clocks)."""
-EXIT_LIMIT_S = 1.5
+EXIT_LIMIT_MS = 1_500
 """For closing all links at the end; a process that was told to stop is gone within 2 s."""
 
 
@@ -68,7 +68,7 @@ class Keeper:
         clocks: Clocks,
     ) -> None:
         self.bot = bot
-        self._transport = transport
+        self.transport = transport
         self._connector = connector
         self._core = core
         self._log = log
@@ -126,10 +126,9 @@ class Keeper:
             else:
                 at, event, answer = item
                 self._feed(event, at, answer)
-        for closer in self._closers:
-            closer.join(EXIT_LIMIT_S)
-        for runner in self._runners.values():
-            runner.join(EXIT_LIMIT_S)
+        limit = self._clocks.awake() + EXIT_LIMIT_MS
+        for thread in (*self._closers, *self._runners.values()):
+            thread.join(max(0, limit - self._clocks.awake()) / 1000)
 
     def _next_item(self) -> _Item | None:
         deadline = self._core.deadline
@@ -153,8 +152,7 @@ class Keeper:
             self._record(effects)
             for effect in effects:
                 self._carry_out(effect)
-        except Exception:
-            # Whatever this was, the next event finds the keeper at its work.
+        except Exception:  # noqa: BLE001 - whatever this was, the next event finds the keeper at its work
             _log.exception("%s: an unexpected error in the keeper; it goes on", self.bot)
         finally:
             if answer is not None:
@@ -169,7 +167,7 @@ class Keeper:
         status = self._core.status
         if entries:
             committed = self._board.propose(self.bot, status, needs_commit=True)
-            self._log.record(self.bot, self._transport, entries, committed)
+            self._log.record(self.bot, self.transport, entries, committed)
         elif status != self._published:
             self._board.propose(self.bot, status, needs_commit=False)
         self._published = status

@@ -1,0 +1,401 @@
+"""The wiring of one process: log, keepers, control socket and tray, from the first to the last."""
+
+import contextlib
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from datetime import datetime
+from typing import Any
+
+from traymon import words
+from traymon.config import BotConfig, Config, load
+from traymon.desktop.clocks import Clocks, system_clocks
+from traymon.desktop.control import ControlError, ControlServer, ask
+from traymon.desktop.instance import AlreadyRunning, acquire
+from traymon.desktop.opening import open_file
+from traymon.keeper.core import Core, State
+from traymon.keeper.core import events as ev
+from traymon.keeper.core.causes import Cause
+from traymon.keeper.core.effects import TellUser
+from traymon.keeper.core.states import UP
+from traymon.keeper.shell import Board, Keeper, Shown
+from traymon.paths import Profile
+from traymon.secrets import read as read_secret
+from traymon.sessionlog.recorder import SessionLog
+from traymon.sessionlog.view import LogView
+from traymon.slack.endpoint import Endpoint
+from traymon.slack.rtm import RtmConnector
+from traymon.tray.base import Tray
+from traymon.tray.view import BotView, view
+
+_log = logging.getLogger(__name__)
+
+ANSWER_LIMIT_S = 5.0
+"""For a keeper's answer to a click. It answers at once; only a process that was stopped takes longer."""
+STOP_LIMIT_S = 2.0
+"""SIGTERM and SIGINT end everything within this time."""
+
+
+class App:
+    """One running traymon. :meth:`start`, then :meth:`wait` or the tray's loop, then :meth:`stop`."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        config: Config,
+        *,
+        clocks: Clocks | None = None,
+        on_line: Callable[[str], None] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.profile = profile
+        self._config = config
+        self._clocks = clocks or system_clocks()
+        self._say = say
+        self.board = Board(self._clocks.now)
+        self.log = SessionLog(
+            profile.db, profile.text_log, self._clocks, on_fault=self._log_fault, on_line=on_line
+        )
+        self.keepers: dict[str, Keeper] = {}
+        self._tokens: dict[str, _Token] = {}
+        self._control = ControlServer(profile.control_address, self._handle)
+        self._fault: str | None = None
+        # Set once when the process is to end; the main thread, the UI thread and the demo wait for it.
+        self.ended = threading.Event()
+        self._tray: Tray | None = None
+        # Draws what the board says. Daemon, and joined in stop(): it only hands views to the tray.
+        self._ui = threading.Thread(target=self._follow_board, name="tray view", daemon=True)
+
+    def start(self) -> None:
+        """Open the log and begin to keep every bot. Nothing here waits for Slack, a keyring or a tray."""
+        self.log.open()
+        for bot in self._config.bots:
+            self._keep(bot)
+        self._control.start()
+
+    def _keep(self, bot: BotConfig) -> None:
+        endpoint = Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file)
+        token = self._tokens[bot.name] = _Token(bot)
+        connector = RtmConnector(endpoint, token.read)
+        core = Core(random.Random().random)
+        keeper = Keeper(bot.name, bot.transport, connector, core, self.log, self.board, self._clocks)
+        self.keepers[bot.name] = keeper
+        keeper.start(paused=self.log.setting(_paused(bot.name)) == "1")
+
+    def end(self) -> None:
+        """Ask for the end, from any thread and from a signal handler."""
+        self.ended.set()
+        if self._tray is not None:
+            self._tray.stop()
+
+    def stop(self, cause: Cause = Cause.QUIT) -> None:
+        """End all bots, at the same time, and close the log."""
+        self.ended.set()
+        self._control.stop()
+        for keeper in self.keepers.values():
+            keeper.stop(cause)
+        for keeper in self.keepers.values():
+            keeper.join(STOP_LIMIT_S)
+        self.log.close(STOP_LIMIT_S)
+        self.board.poke()
+        if self._ui.is_alive():
+            self._ui.join(STOP_LIMIT_S)
+
+    # What people ask
+
+    def reconnect(self, bot: str | None = None) -> list[str]:
+        """New links: of one bot, or of all that need one, or, if none does, of all that are online."""
+        shown = self.board.snapshot()
+        states = {name: shown[name].status.state for name in self.keepers if name in shown}
+        chosen = _to_reconnect(states) or list(self.keepers)
+        if bot is not None:
+            chosen = [self._keeper(bot).bot]
+        for name in chosen:
+            if states.get(name) is State.REFUSED:
+                self._tokens[name].forget()  # the person may have stored another one
+        return self._ask([self.keepers[name] for name in chosen], ev.ReconnectClicked())
+
+    def pause(self, bot: str | None = None) -> list[str]:
+        """Keep the bots offline, over restarts too, until :meth:`resume`."""
+        return self._set_paused(bot, True)
+
+    def resume(self, bot: str | None = None) -> list[str]:
+        """End a pause."""
+        return self._set_paused(bot, False)
+
+    def _set_paused(self, bot: str | None, paused: bool) -> list[str]:
+        keepers = list(self.keepers.values()) if bot is None else [self._keeper(bot)]
+        for keeper in keepers:
+            self.log.set_setting(_paused(keeper.bot), "1" if paused else "0")
+        return self._ask(keepers, ev.PauseClicked() if paused else ev.ResumeClicked())
+
+    def _keeper(self, bot: str) -> Keeper:
+        keeper = self.keepers.get(bot)
+        if keeper is None:
+            raise UnknownBot(words.no_such_bot(bot, list(self.keepers)))
+        return keeper
+
+    def _ask(self, keepers: Sequence[Keeper], event: ev.Event) -> list[str]:
+        answers = [(keeper.bot, keeper.ask(event)) for keeper in keepers]
+        return [words.answer(bot, *_told(answer)) for bot, answer in answers]
+
+    def status(self) -> list[dict[str, Any]]:
+        """Every bot, as ``traymon status --json`` prints it."""
+        return [self._status_of(bot, shown) for bot, shown in self.board.snapshot().items()]
+
+    def _status_of(self, bot: str, shown: Shown) -> dict[str, Any]:
+        status = shown.status
+        failure = status.failure
+        return {
+            "name": bot,
+            "workspace": self._workspace(bot),
+            "state": status.state.value,
+            "since": _iso(self._wall(status.session_since or status.since)),
+            "cause": failure.cause.value if failure else None,
+            "explanation": _explain(failure),
+            "transport": self.keepers[bot].transport,
+            "next_try": _iso(self._wall(status.next_try)),
+            "attempting": status.attempting,
+            "logged": shown.logged,
+            "programs": [],
+        }
+
+    def _workspace(self, bot: str) -> str | None:
+        identity = self.keepers[bot].identity
+        return identity.team_name if identity else None
+
+    def _wall(self, at: int | None) -> int | None:
+        """UTC ms of an instant of the clock that counts sleep."""
+        return None if at is None else self._clocks.wall() - (self._clocks.now() - at)
+
+    # The control socket: runs on one thread per client
+
+    def _handle(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        bot = request.get("bot")
+        try:
+            match request.get("do"):
+                case "status":
+                    return {
+                        "ok": True,
+                        "bots": self.status(),
+                        "fault": self._fault,
+                        "tray": self._tray_host(),
+                    }
+                case "reconnect":
+                    return {"ok": True, "say": self.reconnect(bot)}
+                case "pause":
+                    return {"ok": True, "say": self.pause(bot)}
+                case "resume":
+                    return {"ok": True, "say": self.resume(bot)}
+                case "open_log":
+                    self.open_log()
+                    return {"ok": True, "say": []}
+                case "quit":
+                    self.end()
+                    return {"ok": True, "say": []}
+        except UnknownBot as error:
+            return {"ok": False, "error": str(error)}
+        return {"ok": False, "error": words.unknown_request()}
+
+    def _tray_host(self) -> str | None:
+        return self._tray.host if self._tray is not None else None
+
+    # The tray
+
+    def use_tray(self, tray: Tray) -> None:
+        """Show everything in ``tray`` until it stops; call from the main thread."""
+        self._tray = tray
+        self._ui.start()
+        if not self.ended.is_set():
+            tray.run()
+
+    def chosen(self, item: str) -> None:
+        """An item of the tray's menu, or a click on the icon. Runs on the tray's own worker thread."""
+        what, _, bot = item.partition(":")
+        match what:
+            case "reconnect":
+                self.reconnect(bot or None)
+            case "pause":
+                self.pause(bot or None)
+            case "resume":
+                self.resume(bot or None)
+            case "log":
+                self.open_log()
+            case "quit":
+                self.end()
+
+    def open_log(self) -> None:
+        """Show the text log in the person's own viewer."""
+        problem = open_file(self.profile.text_log)
+        if problem:
+            self._say(words.cannot_open_log(str(self.profile.text_log), problem))
+
+    def _follow_board(self) -> None:
+        assert self._tray is not None
+        seen: dict[str, Shown] | None = None
+        drawn_fault: str | None = None
+        while not self.ended.is_set():
+            shown = self.board.wait(seen, lambda: self.ended.is_set() or self._fault != drawn_fault)
+            if self.ended.is_set():
+                return
+            seen, drawn_fault = shown, self._fault
+            try:
+                self._tray.show(self._view(shown))
+            except Exception:  # noqa: BLE001 - a bad picture must not end the showing
+                _log.exception("the tray could not be drawn; the next change tries again")
+
+    def _view(self, shown: Mapping[str, Shown]) -> Any:
+        log = LogView(self.profile.db)
+        bots = [
+            BotView(
+                name=bot,
+                workspace=self._workspace(bot),
+                state=each.status.state,
+                since_wall_ms=self._wall(each.status.session_since or each.status.since) or 0,
+                failure=each.status.failure,
+                next_try_wall_ms=self._wall(each.status.next_try),
+                attempting=each.status.attempting,
+                suspect=each.status.suspect,
+                last_outage=log.last_outage(bot),
+                not_logged_yet=not each.logged,
+            )
+            for bot, each in shown.items()
+        ]
+        faults = [self._fault] if self._fault else []
+        return view(bots, faults)
+
+    def _log_fault(self, sentence: str | None) -> None:
+        """The session log is not well, or well again. Runs on the store thread."""
+        self._fault = sentence
+        if sentence:
+            self._say(sentence)
+        self.board.poke()
+
+
+class _Token:
+    """One bot's token, read once: a reconnect must not wait for the keyring again."""
+
+    def __init__(self, bot: BotConfig) -> None:
+        self._bot = bot
+        self._value: str | None = None
+
+    def read(self) -> str:
+        """The token. Raises SecretUnavailable. Runs on link threads; a second read at once does no harm."""
+        value = self._value
+        if value is None:
+            value = self._value = read_secret(self._bot.token, self._bot.name, "token")
+        return value
+
+    def forget(self) -> None:
+        """Read it anew at the next attempt."""
+        self._value = None
+
+
+def _to_reconnect(states: Mapping[str, State]) -> list[str]:
+    """All that are neither online nor paused; if there are none, all that are online."""
+    awake = [name for name, state in states.items() if state is not State.PAUSED]
+    return [name for name in awake if states[name] not in UP] or awake
+
+
+class UnknownBot(Exception):
+    """One sentence for a person: no bot of that name, and which there are."""
+
+
+def _paused(bot: str) -> str:
+    return f"paused:{bot}"
+
+
+def _told(answer: "Future[list[TellUser]]") -> tuple[str, int]:
+    try:
+        told = answer.result(ANSWER_LIMIT_S)
+    except FutureTimeout:
+        return "late", 0
+    return (told[-1].answer.value, told[-1].wait_ms) if told else ("now", 0)
+
+
+def _explain(failure: Any) -> str | None:
+    if failure is None:
+        return None
+    return words.cause(
+        failure.cause.value,
+        detail=failure.detail,
+        close_code=failure.close_code,
+        evidence=failure.evidence,
+    )
+
+
+def _iso(wall_ms: int | None) -> str | None:
+    if wall_ms is None:
+        return None
+    return datetime.fromtimestamp(wall_ms / 1000).astimezone().isoformat(timespec="seconds")
+
+
+def end_on_signals(app: App) -> None:
+    """SIGTERM and SIGINT (and SIGBREAK on Windows) end the app. Main thread only."""
+    names = ["SIGTERM", "SIGINT"] + (["SIGBREAK"] if sys.platform == "win32" else [])
+    for name in names:
+        signal.signal(getattr(signal, name), lambda *_: app.end())
+
+
+def run_app(profile: Profile, *, use_tray: bool) -> int:
+    """``traymon run``: keep every configured bot until told to end. Returns the exit code.
+
+    Raises :class:`~traymon.config.ConfigError` for a configuration that cannot be used.
+    """
+    config = load(profile.config_file, os.environ)
+    say = words.to_terminal(sys.stderr)
+    try:
+        lock = acquire(profile.lock_file)
+    except AlreadyRunning as running:
+        return _second_start(profile, running, say)
+    with lock:
+        in_terminal = sys.stdout.isatty()
+        app = App(profile, config, on_line=print_line if in_terminal else None, say=say)
+        if not config.bots:
+            say(words.no_bots(str(profile.config_file)))
+        run_to_end(app, use_tray=use_tray)
+    return 0
+
+
+def run_to_end(app: App, *, use_tray: bool, beside: Callable[[], None] | None = None) -> None:
+    """Start ``app``, show its tray on this (the main) thread, and stop it when it is told to end.
+
+    ``beside`` runs on a thread of its own meanwhile: the demo's script.
+    """
+    end_on_signals(app)
+    app.start()
+    try:
+        if beside is not None:
+            # Plays the script. Daemon: it ends with app.ended, or with the process.
+            threading.Thread(target=beside, name="script", daemon=True).start()
+        if use_tray:
+            from traymon.tray.choose import choose_tray
+
+            app.use_tray(choose_tray(app.chosen, os.environ))
+        app.ended.wait()
+    finally:
+        app.stop()
+
+
+def print_line(line: str) -> None:
+    """A line of the text log for the terminal. A reader that went away is no reason to end."""
+    with contextlib.suppress(OSError, ValueError):
+        print(line, flush=True)  # noqa: T201 - this is the terminal's view of the log
+
+
+def _second_start(profile: Profile, running: AlreadyRunning, say: Callable[[str], None]) -> int:
+    """From a terminal: a sentence. From the desktop: the running one's log, as the person wants to see something."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        say(str(running))
+        return 1
+    with contextlib.suppress(ControlError):
+        ask(profile.control_address, {"do": "open_log"}, ANSWER_LIMIT_S)
+        return 0
+    say(str(running))
+    return 1
