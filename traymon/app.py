@@ -24,14 +24,14 @@ from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause
 from traymon.keeper.core.effects import TellUser
 from traymon.keeper.core.states import UP
-from traymon.keeper.shell import Board, Keeper, Shown
+from traymon.keeper.shell import Board, Keeper, Picture, Shown
 from traymon.paths import Profile
 from traymon.secrets import read as read_secret
 from traymon.sessionlog.recorder import SessionLog
 from traymon.sessionlog.view import LogView
 from traymon.slack.endpoint import Endpoint
 from traymon.slack.rtm import RtmConnector
-from traymon.tray.base import Tray
+from traymon.tray.base import Tray, TrayView
 from traymon.tray.view import BotView, view
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,6 @@ class App:
         self.keepers: dict[str, Keeper] = {}
         self._tokens: dict[str, _Token] = {}
         self._control = ControlServer(profile.control_address, self._handle)
-        self._fault: str | None = None
         # Set once when the process is to end; the main thread, the UI thread and the demo wait for it.
         self.ended = threading.Event()
         self._tray: Tray | None = None
@@ -111,7 +110,7 @@ class App:
 
     def reconnect(self, bot: str | None = None) -> list[str]:
         """New links: of one bot, or of all that need one, or, if none does, of all that are online."""
-        shown = self.board.snapshot()
+        shown = self.board.picture().bots
         states = {name: shown[name].status.state for name in self.keepers if name in shown}
         chosen = _to_reconnect(states) or list(self.keepers)
         if bot is not None:
@@ -138,7 +137,7 @@ class App:
     def _keeper(self, bot: str) -> Keeper:
         keeper = self.keepers.get(bot)
         if keeper is None:
-            raise UnknownBot(words.no_such_bot(bot, list(self.keepers)))
+            raise UnknownBotError(words.no_such_bot(bot, list(self.keepers)))
         return keeper
 
     def _ask(self, keepers: Sequence[Keeper], event: ev.Event) -> list[str]:
@@ -147,7 +146,7 @@ class App:
 
     def status(self) -> list[dict[str, Any]]:
         """Every bot, as ``traymon status --json`` prints it."""
-        return [self._status_of(bot, shown) for bot, shown in self.board.snapshot().items()]
+        return [self._status_of(bot, shown) for bot, shown in self.board.picture().bots.items()]
 
     def _status_of(self, bot: str, shown: Shown) -> dict[str, Any]:
         status = shown.status
@@ -199,7 +198,7 @@ class App:
                 case "quit":
                     self.end()
                     return {"ok": True, "say": []}
-        except UnknownBot as error:
+        except UnknownBotError as error:
             return {"ok": False, "error": str(error)}
         return {"ok": False, "error": words.unknown_request()}
 
@@ -238,19 +237,15 @@ class App:
 
     def _follow_board(self) -> None:
         assert self._tray is not None
-        seen: dict[str, Shown] | None = None
-        drawn_fault: str | None = None
+        seen: Picture | None = None
         while not self.ended.is_set():
-            shown = self.board.wait(seen, lambda: self.ended.is_set() or self._fault != drawn_fault)
-            if self.ended.is_set():
-                return
-            seen, drawn_fault = shown, self._fault
+            seen = self.board.wait(seen, self.ended.is_set)
             try:
-                self._tray.show(self._view(shown))
+                self._tray.show(self._view(seen))
             except Exception:  # noqa: BLE001 - a bad picture must not end the showing
                 _log.exception("the tray could not be drawn; the next change tries again")
 
-    def _view(self, shown: Mapping[str, Shown]) -> Any:
+    def _view(self, picture: Picture) -> TrayView:
         log = LogView(self.profile.db)
         bots = [
             BotView(
@@ -265,17 +260,15 @@ class App:
                 last_outage=log.last_outage(bot),
                 not_logged_yet=not each.logged,
             )
-            for bot, each in shown.items()
+            for bot, each in picture.bots.items()
         ]
-        faults = [self._fault] if self._fault else []
-        return view(bots, faults)
+        return view(bots, self._clocks.wall(), [picture.fault] if picture.fault else [])
 
     def _log_fault(self, sentence: str | None) -> None:
         """The session log is not well, or well again. Runs on the store thread."""
-        self._fault = sentence
+        self.board.set_fault(sentence)
         if sentence:
             self._say(sentence)
-        self.board.poke()
 
 
 class _Token:
@@ -303,7 +296,7 @@ def _to_reconnect(states: Mapping[str, State]) -> list[str]:
     return [name for name in awake if states[name] not in UP] or awake
 
 
-class UnknownBot(Exception):
+class UnknownBotError(Exception):
     """One sentence for a person: no bot of that name, and which there are."""
 
 

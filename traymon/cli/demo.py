@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from traymon.config import load
+from traymon.sessionlog.view import LogView
+
 from traymon import words
 from traymon.app import App, print_line, run_to_end
-from traymon.config import load
 from traymon.keeper.core import State
 from traymon.paths import Profile
-from traymon.sessionlog.view import LogView
 from traymon.simulator import Simulator
 
 BOT = "demobot"
@@ -99,14 +100,14 @@ class _Script:
 
     def _online(self) -> bool:
         """Wait until the bot is online; false when the demo ends first."""
+        picture = None
         until = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until:
-            shown = self._app.board.snapshot().get(BOT)
+        while self._pause(0) and time.monotonic() < until:
+            picture = self._app.board.wait(picture, self._app.ended.is_set, timeout_s=1)
+            shown = picture.bots.get(BOT)
             if shown is not None and shown.status.state is State.ONLINE:
-                return True
-            if not self._pause(0.1):
-                return False
-        return not self._app.ended.is_set()
+                break
+        return self._pause(0)
 
     def _pause(self, seconds: float) -> bool:
         """Whether the demo goes on after ``seconds``."""

@@ -19,6 +19,15 @@ class Shown:
     logged: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything that may be shown at one moment: the bots, in the order in which they appeared, and what is wrong
+    with the log, in one sentence."""
+
+    bots: dict[str, Shown]
+    fault: str | None = None
+
+
 @dataclass(slots=True)
 class _Proposal:
     status: Status
@@ -39,7 +48,7 @@ class Board:
         self._changed = threading.Condition()
         self._shown: dict[str, Status] = {}
         self._proposals: dict[str, deque[_Proposal]] = {}
-        self._version = 0
+        self._fault: str | None = None
 
     def propose(self, bot: str, status: Status, *, needs_commit: bool) -> Callable[[], None]:
         """Show ``status`` once all earlier ones are committed, and this one too if it ``needs_commit``.
@@ -63,50 +72,51 @@ class Board:
         waiting = self._proposals[bot]
         while waiting and waiting[0].committed:
             self._shown[bot] = waiting.popleft().status
-        self._version += 1
         self._changed.notify_all()
 
-    def forget(self, bot: str) -> None:
-        """The bot was removed."""
+    def set_fault(self, sentence: str | None) -> None:
+        """The session log is not well, or well again."""
         with self._changed:
-            self._shown.pop(bot, None)
-            self._proposals.pop(bot, None)
-            self._version += 1
+            self._fault = sentence
             self._changed.notify_all()
 
-    def snapshot(self) -> dict[str, Shown]:
-        """All bots as they may be shown at this moment, in the order in which they appeared."""
+    def picture(self) -> Picture:
+        """What may be shown at this moment."""
         with self._changed:
-            return self._snapshot()
+            return self._picture()
 
-    def _snapshot(self) -> dict[str, Shown]:
+    def _picture(self) -> Picture:
         late = self._now() - LOG_PATIENCE_MS
         shown = {bot: Shown(status) for bot, status in self._shown.items()}
         for bot, waiting in self._proposals.items():
             if waiting and waiting[0].proposed_at <= late:
                 shown[bot] = Shown(waiting[-1].status, logged=False)
-        return shown
+        return Picture(shown, self._fault)
 
     def wait(
-        self, seen: dict[str, Shown] | None, ended: Callable[[], bool] = lambda: False
-    ) -> dict[str, Shown]:
-        """Block until the snapshot differs from ``seen`` or ``ended()``; :meth:`poke` makes it look again."""
+        self,
+        seen: Picture | None,
+        ended: Callable[[], bool] = lambda: False,
+        timeout_s: float | None = None,
+    ) -> Picture:
+        """Block until the picture differs from ``seen``, or ``ended()`` after a :meth:`poke`, or the time is over."""
+        until = None if timeout_s is None else self._now() + timeout_s * 1000
         with self._changed:
-            while not ended():
-                shown = self._snapshot()
-                if shown != seen:
-                    return shown
-                self._changed.wait(self._patience_left())
-            return self._snapshot()
+            while True:
+                picture = self._picture()
+                left = None if until is None else until - self._now()
+                if picture != seen or ended() or (left is not None and left <= 0):
+                    return picture
+                waits = [ms for ms in (self._patience_left(), left) if ms is not None]
+                self._changed.wait(min(waits) / 1000 if waits else None)
 
     def _patience_left(self) -> float | None:
-        """Seconds until a change that waits for the disk is to be shown all the same."""
+        """Milliseconds until a change that waits for the disk is to be shown all the same."""
         now = self._now()
         oldest = [waiting[0].proposed_at for waiting in self._proposals.values() if waiting]
-        left = [at + LOG_PATIENCE_MS - now for at in oldest if at + LOG_PATIENCE_MS > now]
-        return min(left) / 1000 if left else None
+        return min((at + LOG_PATIENCE_MS - now for at in oldest if at + LOG_PATIENCE_MS > now), default=None)
 
     def poke(self) -> None:
-        """Make those who wait look at once: something beside the board changed."""
+        """Make those who wait look at once whether they are to end."""
         with self._changed:
             self._changed.notify_all()
