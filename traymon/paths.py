@@ -99,6 +99,12 @@ def _same(one: Path, other: Path) -> bool:
     return os.path.normcase(os.path.abspath(one)) == os.path.normcase(os.path.abspath(other))
 
 
+def _user() -> str:
+    if sys.platform == "win32":
+        return os.environ.get("USERNAME", "")
+    return str(os.getuid())
+
+
 def _digest(text: str) -> str:
     """Ten hexadecimal digits: a name, no protection."""
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:10]
@@ -106,18 +112,17 @@ def _digest(text: str) -> str:
 
 def _runtime_folder(state: Path) -> Path:
     """The folder for sockets: private, emptied at log-out; where the system has none, inside the state folder."""
-    if sys.platform == "win32" or sys.platform == "darwin":
+    if sys.platform in {"win32", "darwin"}:
         return state / "run"
     given = os.environ.get("XDG_RUNTIME_DIR", "")
     # The second is where systemd puts it: a shell without the variable (su, cron) must find the same socket.
-    for folder in (given, f"/run/user/{os.getuid()}"):
+    for folder in (given, f"/run/user/{_user()}"):
         if os.path.isabs(folder) and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
             return Path(folder) / _APP
     return state / "run"
 
 
 def _short_folder(temporary: str) -> Path:
-    user = os.getuid() if sys.platform != "win32" else os.environ.get("USERNAME", "")
-    folder = Path(temporary) / f"{_APP}-{user}"
+    folder = Path(temporary) / f"{_APP}-{_user()}"
     # A TMPDIR may itself be too long (macOS, test runners): the system's own is short everywhere.
     return folder if len(os.fsencode(folder)) <= _SOCKET_PATH_BYTES - 20 else Path("/tmp") / folder.name  # noqa: S108

@@ -1,0 +1,157 @@
+"""Words: every name in the data has words, and nothing that comes from outside acts on a terminal."""
+
+import re
+import unicodedata
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from traymon import words
+from traymon.keeper.core.causes import Cause
+from traymon.keeper.core.states import State
+from traymon.slackwire.codes import Verdict, verdict
+
+HOSTILE = "\x1b]0;owned\x07\x9b31m\u202egnp\r\n\u2028"
+FACTS = {"host": HOSTILE, "http_status": 503, "issuer": HOSTILE, "error": HOSTILE, "silent_ms": 14_000}
+
+
+def is_harmless(text: str) -> bool:
+    joiners = "\u200c\u200d"
+    return all(
+        unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} or char in joiners for char in text
+    )
+
+
+@pytest.mark.parametrize("name", list(State))
+def test_every_state_has_words(name):
+    assert words.state(name)
+    assert name.value in words._STATES
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_every_cause_has_words(cause):
+    assert cause.value in words._SHORT
+    assert len(words.short_cause(cause)) <= 40
+    sentence = words.cause(cause)
+    assert sentence.endswith(".")
+    assert "{" not in sentence
+    assert not re.search(r"[a-z]_[a-z]", sentence)
+
+
+def test_nothing_has_words_that_is_no_cause_or_state():
+    assert set(words._SHORT) == set(words._SENTENCES) == {cause.value for cause in Cause}
+    assert set(words._STATES) == {state.value for state in State}
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_what_comes_from_outside_is_escaped_in_every_cause(cause):
+    for evidence in (FACTS, {**FACTS, "http_status": 407}, {"first_bytes": HOSTILE}):
+        for detail in ("", HOSTILE):
+            sentence = words.cause(cause, detail=detail, close_code=4000, evidence=evidence)
+            assert is_harmless(sentence)
+
+
+def test_a_long_close_reason_is_cut():
+    assert len(words.cause("closed_by_slack", detail="x" * 5_000)) < 200
+
+
+def test_braces_from_outside_are_no_placeholders():
+    assert "{host}" in words.cause("closed_by_slack", detail="{host}")
+
+
+def test_unknown_names_of_a_newer_log_are_shown_as_they_are():
+    assert words.cause("solar_flare", detail="X9") == "solar_flare: “X9”"
+    assert words.short_cause("solar_flare") == "solar_flare"
+    assert words.state("levitating") == "levitating"
+
+
+def test_every_refusal_with_words_of_its_own_is_a_refusal():
+    for code in words._REFUSALS.keys() - {"link_disabled"}:
+        assert verdict(code) in {Verdict.REFUSED, Verdict.REFUSED_MAYBE}, code
+
+
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [
+        ("not_allowed_token_type", "Socket Mode"),
+        ("legacy_custom_bots_deprecated", "legacy custom bots"),
+        ("token_revoked", "new one"),
+        ("missing_scope", "scope"),
+        ("invalid_auth", "network"),
+        ("link_disabled", "Turn it on"),
+        ("some_new_code", "some_new_code"),
+    ],
+)
+def test_a_refusal_names_the_code_and_its_fix(code, fix):
+    sentence = words.cause("refused_token", detail=code)
+    assert code in sentence
+    assert fix in sentence
+
+
+def test_evidence_makes_the_sentence_more_exact():
+    assert "Zscaler" in words.cause("tls", evidence={"host": "slack.com", "issuer": "Zscaler"})
+    assert "HTTP status 403" in words.cause("not_websocket", evidence={"http_status": 403})
+    assert "password" in words.cause("proxy", evidence={"http_status": 407})
+    assert "for 14s" in words.cause("keepalive_timeout", evidence={"silent_ms": 14_000})
+    assert "slack.example" in words.cause("dns", evidence={"host": "slack.example"})
+    assert "with code 1001: “bye”" in words.cause("closed_by_slack", close_code=1001, detail="bye.")
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (-5, "0s"),
+        (0, "0s"),
+        (99, "0s"),
+        (450, "0.4s"),
+        (999, "0.9s"),
+        (1_000, "1s"),
+        (42_999, "42s"),
+        (60_000, "1m 00s"),
+        (56_402_000, "15h 40m 02s"),
+        (86_399_999, "23h 59m 59s"),
+        (274_200_000, "3d 04h 10m"),
+    ],
+)
+def test_duration(ms, text):
+    assert words.duration(ms) == text
+
+
+@given(st.integers(min_value=0, max_value=10**13))
+def test_no_duration_says_more_than_it_was(ms):
+    units = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000}
+    parts = words.duration(ms).split()
+    said = sum(round(float(part[:-1]) * units[part[-1]]) for part in parts)
+    assert 0 <= ms - said < (60_000 if "d" in parts[0] else 1_000)
+
+
+def test_clock_time_is_local_and_names_the_day_when_it_is_another():
+    day = 1_482_186_550_000  # 2016-12-19 22:29:10 UTC
+    with time_machine.travel(datetime(2016, 12, 20, 9, tzinfo=ZoneInfo("Asia/Tokyo")), tick=False):
+        assert words.clock_time(day) == "07:29:10"
+        assert words.clock_time(day, now_ms=day + 3_600_000) == "07:29:10"
+        assert words.clock_time(day, now_ms=day + 86_400_000) == "2016-12-20 07:29:10"
+        assert words.clock_time(day, now_ms=day - 8 * 3_600_000) == "2016-12-20 07:29:10"
+
+
+@pytest.mark.parametrize("ms", [10**17, -(10**17), 10**30])
+def test_a_moment_outside_the_calendar_is_no_error(ms):
+    assert words.clock_time(ms) == "?"
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=[])))
+def test_printable_lets_nothing_through_and_is_stable(text):
+    once = words.printable(text)
+    assert is_harmless(once)
+    assert words.printable(once) == once
+    once.encode("utf-8")
+
+
+def test_printable_keeps_what_people_write():
+    for text in ("deploybot", "ボット", "naïve – “x”", "👩\u200d💻", "C:\\bots"):
+        assert words.printable(text) == text
+    assert words.printable("a\nb\x1b[2J\x9b\u202e\ud800") == r"a\nb\x1b[2J\x9b\u202e\ud800"

@@ -1,0 +1,98 @@
+"""One running traymon for each profile, by a lock that the operating system lets go when its holder dies.
+
+The lock is on an open file, not the file's existence: a file left behind by a crash or a power cut blocks nothing.
+"""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+
+
+class AlreadyRunning(Exception):  # noqa: N818 - a plain statement of what is so
+    """Another traymon holds the profile. ``pid`` is its process, where it could be read."""
+
+    def __init__(self, pid: int | None) -> None:
+        self.pid = pid
+        which = "" if pid is None else f" (process {pid})"
+        super().__init__(
+            f"traymon already runs for this profile{which}: use its tray icon, or end it with “traymon quit”."
+        )
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # The locked byte cannot be read by others: far behind the text, which they shall read.
+    _LOCKED_BYTE = 1 << 20
+
+    def _try_lock(descriptor: int) -> bool:
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        # flock, not lockf: POSIX locks are lost when any descriptor of the file is closed in the process.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+class InstanceLock:
+    """The held lock; :meth:`release` or the end of the process lets it go."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Let the profile go; a second call does nothing. The file stays: removing it would race with a starter."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def __enter__(self) -> "InstanceLock":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def acquire(lock_file: Path) -> InstanceLock:
+    """Take the profile's lock, creating the file and its folder (for this user only) where they are missing.
+
+    Raises :class:`AlreadyRunning` when another process holds it, and :class:`OSError` when no lock can be had there
+    at all (a folder that cannot be written, a file system without locks): then nothing is known of others.
+    """
+    lock_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not _try_lock(descriptor):
+            raise AlreadyRunning(_read_pid(descriptor))
+        # Only a help for people; a full disk must not keep traymon from starting.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return InstanceLock(descriptor)
+
+
+def _read_pid(descriptor: int) -> int | None:
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return int(os.read(descriptor, 20))
+    except (OSError, ValueError):
+        return None
