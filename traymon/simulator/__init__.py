@@ -1,0 +1,93 @@
+"""A Slack stand-in on loopback: real HTTP and WebSocket, faults at will, and a record of the truth.
+
+It speaks as Slack does, not as traymon hopes. ``traymon demo`` and the tests use it::
+
+    with Simulator() as slack:
+        slack.add_bot("xoxb-1", "deploybot")
+        ...                                     # a client of slack.api_url comes online
+        slack.wait(lambda: slack.open_links("xoxb-1") == 1, 10)
+        slack.strike("xoxb-1", Fin())           # the drop of 2016
+        slack.truth().links                     # when it really happened
+
+The faults stand in one table at the top of :mod:`traymon.simulator.faults`.
+"""
+
+from traymon.simulator.faults import (
+    BinaryFrame,
+    CallFault,
+    Close,
+    Dribble,
+    DropBeforeHello,
+    Fin,
+    GarbageAnswer,
+    GarbageText,
+    HandshakeFault,
+    HandshakeGarbage,
+    HandshakeHang,
+    HandshakeStatus,
+    Hang,
+    HangUp,
+    HttpStatus,
+    HugeFrame,
+    JsonAnswer,
+    JsonNull,
+    LateHello,
+    LinkFault,
+    MalformedFrame,
+    Migrate,
+    NoHello,
+    Portal,
+    PortalHandshake,
+    Rst,
+    SayGoodbye,
+    Silence,
+    SlackCode,
+    SlowAnswer,
+    SpentUrl,
+    UnrequestedSubprotocol,
+    WrongAccept,
+    WrongShape,
+)
+from traymon.simulator.server import Simulator
+from traymon.simulator.truth import CallRecord, LinkRecord, Truth
+
+__all__ = [
+    "BinaryFrame",
+    "CallFault",
+    "CallRecord",
+    "Close",
+    "Dribble",
+    "DropBeforeHello",
+    "Fin",
+    "GarbageAnswer",
+    "GarbageText",
+    "HandshakeFault",
+    "HandshakeGarbage",
+    "HandshakeHang",
+    "HandshakeStatus",
+    "Hang",
+    "HangUp",
+    "HttpStatus",
+    "HugeFrame",
+    "JsonAnswer",
+    "JsonNull",
+    "LateHello",
+    "LinkFault",
+    "LinkRecord",
+    "MalformedFrame",
+    "Migrate",
+    "NoHello",
+    "Portal",
+    "PortalHandshake",
+    "Rst",
+    "SayGoodbye",
+    "Silence",
+    "Simulator",
+    "SlackCode",
+    "SlowAnswer",
+    "SpentUrl",
+    "Truth",
+    "UnrequestedSubprotocol",
+    "WrongAccept",
+    "WrongShape",
+]

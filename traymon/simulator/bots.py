@@ -1,0 +1,82 @@
+"""The bots that the simulator knows, and what Slack's tiers allow them."""
+
+import math
+import random
+import string
+from dataclasses import dataclass, field
+
+from traymon.slackwire.api import Identity
+
+_ALPHABET = string.ascii_uppercase + string.digits
+
+
+@dataclass(slots=True)
+class Bot:
+    """One bot user of one workspace. ``token`` opens RTM, ``app_token`` (``xapp-…``) Socket Mode."""
+
+    token: str = field(repr=False)
+    name: str
+    team: str
+    user_id: str
+    bot_id: str
+    team_id: str
+    app_id: str
+    app_token: str | None = field(default=None, repr=False)
+    manual_away: bool = False
+    tier1: "TierOne | None" = None
+
+    @property
+    def identity(self) -> Identity:
+        """What ``auth.test`` says."""
+        url = f"https://{self.domain}.slack.com/"
+        return Identity(self.user_id, self.name, self.team_id, self.team, url, self.bot_id)
+
+    @property
+    def domain(self) -> str:
+        """The workspace's name in addresses."""
+        return "".join(c if c.isalnum() else "-" for c in self.team.lower())
+
+
+def make_bot(seed: int, token: str, name: str, team: str, app_token: str | None) -> Bot:
+    """A bot whose ids depend on the seed and the names only, so that runs can be compared."""
+
+    def make_id(prefix: str, of: str) -> str:
+        draw = random.Random(f"{seed}/{prefix}/{of}")
+        return prefix + "".join(draw.choices(_ALPHABET, k=10))
+
+    whole = f"{team}/{name}"
+    return Bot(
+        token=token,
+        name=name,
+        team=team,
+        user_id=make_id("U", whole),
+        bot_id=make_id("B", whole),
+        team_id=make_id("T", team),
+        app_id=make_id("A", whole),
+        app_token=app_token,
+    )
+
+
+class TierOne:
+    """Slack's Tier 1 as a bucket: ``burst`` calls at once, one more each ``refill_s``.
+
+    Slack promises "one a minute" and tolerates bursts of a size that it does not tell.
+    """
+
+    def __init__(self, burst: int, refill_s: float) -> None:
+        if burst < 1 or refill_s <= 0:
+            raise ValueError("a rate limit allows something")
+        self._burst = burst
+        self._refill_ms = refill_s * 1000
+        self._left = float(burst)
+        self._at: int | None = None
+
+    def take(self, now: int) -> int | None:
+        """Count one call: ``None`` when it is allowed, else the seconds of ``Retry-After``."""
+        if self._at is not None:
+            self._left = min(self._burst, self._left + (now - self._at) / self._refill_ms)
+        self._at = now
+        if self._left >= 1:
+            self._left -= 1
+            return None
+        return max(1, math.ceil((1 - self._left) * self._refill_ms / 1000))
