@@ -53,10 +53,9 @@ class LinkRecord:
     unproven: bool = False
     """A ping is out and no frame of any kind has come since."""
     unanswered_since: int | None = None
-    """When the oldest ping without a pong was sent, though frames may have come."""
+    """Since when Slack has owed an answer to a ping, though frames may have come."""
     ever_ponged: bool = False
     suspect: bool = False
-    kept_over_sleep: bool = False
     leaving: Cause | None = None
     """Slack said that it will end this link, and so."""
     frozen: bool = False
@@ -84,8 +83,13 @@ class LinkRecord:
 
     def ponged(self, ping: int, now: int) -> None:
         """The answer to a ping came; only the latest ping's measures the round trip (Karn's rule)."""
+        if not 1 <= ping <= self.pings:
+            return
         self.ever_ponged = True
-        if ping == self.pings and self.unanswered_since is not None:
-            self.roundtrip.measured(max(0, now - self.last_ping_at))
-        if ping == self.pings:
-            self.unanswered_since = None
+        if self.unanswered_since is None:
+            return
+        if ping < self.pings:
+            self.unanswered_since = now  # the newer ping went out before, but Slack does answer
+            return
+        self.roundtrip.measured(now - self.last_ping_at)
+        self.unanswered_since = None

@@ -14,6 +14,7 @@ them up in :data:`~traymon.keeper.core.states.TRANSITIONS`.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from traymon.keeper.core import events as ev
 from traymon.keeper.core.budget import CallBudget
@@ -59,6 +60,9 @@ class Core:
         self._budget = CallBudget(self._policy.budget_size, self._policy.budget_refill)
 
         self._now = 0
+        self._begun = False
+        self._sleep_told_at = 0
+        self._woke_at: int | None = None
         self._effects: list[Effect] = []
         self._state = State.UNKNOWN
         self._since = 0
@@ -125,8 +129,8 @@ class Core:
             case ev.Started(paused):
                 self._on_started(paused)
             case _ if self._state is State.UNKNOWN:
-                # After the end, links still report their own; before the beginning nothing can come.
-                if not isinstance(event, ev.LinkEvent) or event.link > self._last_number:
+                # After the end, links and users may still report; before the beginning nothing can come.
+                if not self._begun:
                     self._anomaly(event)
             case ev.ReconnectClicked():
                 self._on_reconnect()
@@ -166,8 +170,7 @@ class Core:
             case ev.FrameReceived():
                 self._on_proof(link)
             case ev.PongReceived(_, ping):
-                link.ponged(ping, self._now)
-                self._on_proof(link, of_wake=ping == link.pings)
+                self._on_pong(link, ping)
             case ev.GoodbyeReceived(_, cause):
                 self._on_goodbye(link, cause)
             case ev.LocalAddressVanished():
@@ -184,8 +187,9 @@ class Core:
         return True
 
     def _on_started(self, paused: bool) -> None:
-        if self._state is not State.UNKNOWN or self._last_number or self._since:
+        if self._begun:
             return self._anomaly(ev.Started(paused))
+        self._begun = True
         self._down_since = self._outage_since = self._now
         self._go(Trigger.START_PAUSED if paused else Trigger.START, self._now)
         self._retry_at = self._now
@@ -199,23 +203,31 @@ class Core:
         link.hello(self._now)
         if self._live is None:
             self._next = None
-            self._kept, kept = None, self._kept
-            self._let_go(kept, Farewell.ABORT)
+            if self._kept is not None:
+                self._kept_gone(Farewell.ABORT)
             self._begin_session(link, self._now)
         elif not self._live.suspect:
             self._hand_over()
         return None  # suspect: the old link keeps its chance until its own deadline
 
-    def _on_proof(self, link: LinkRecord, *, of_wake: bool = False) -> None:
-        """A frame came. ``of_wake``: it answers the last ping, so that it cannot have lain in a buffer over a sleep."""
-        if link is self._kept:
-            if of_wake:
-                self._kept = None
-                link.proved(self._now)
-                self._abandon_next()
-                self._begin_session(link, self._now, same_link=True)
-            return
-        if link.stage is not Stage.LIVE:
+    def _on_pong(self, link: LinkRecord, ping: int) -> None:
+        link.ponged(ping, self._now)
+        if link is self._live and link.unanswered_since is None:
+            self._wanted.discard(Reason.DEAF)
+        # Only the answer to the ping of the wake cannot have lain in a buffer over the sleep.
+        if link is self._kept and ping == link.pings and self._state is not State.ASLEEP:
+            self._kept = None
+            link.proved(self._now)
+            self._abandon_next()
+            self._begin_session(link, self._now, same_link=True)
+            if link.leaving:
+                self._want(Reason.PLANNED)
+        else:
+            self._on_proof(link)
+
+    def _on_proof(self, link: LinkRecord) -> None:
+        """A frame came."""
+        if link is self._kept or link.stage is not Stage.LIVE:
             return
         link.proved(self._now)
         if link is not self._live:
@@ -230,9 +242,9 @@ class Core:
 
     def _on_goodbye(self, link: LinkRecord, cause: Cause) -> None:
         if link is self._live:
-            link.proved(self._now)
             link.leaving = link.leaving or cause
             self._want(Reason.PLANNED)
+            self._on_proof(link)
         elif link is self._next:
             self._next_failed(Failure(cause, Phase.HELLO, reached_slack=True), Farewell.CLOSE)
         else:
@@ -251,8 +263,9 @@ class Core:
         elif link is self._next:
             self._next_failed(failure)
         else:
-            # A close, a FIN or an RST is itself the other side's last word; a suspect link had fallen silent before.
-            spoke = failure.cause in _LAST_WORDS and not link.suspect
+            # A close, a FIN or an RST is itself the other side's last word; a suspect link had fallen silent before,
+            # and what a frozen one said may have waited unread.
+            spoke = failure.cause in _LAST_WORDS and not (link.suspect or link.frozen)
             self._session_lost(link, failure, self._now if spoke else link.last_frame)
 
     def _on_presence(self, away: bool) -> None:
@@ -272,7 +285,6 @@ class Core:
             return self._on_resume()
         if self._state is State.ASLEEP:
             self._on_woke(0)  # someone clicked, so the machine is awake
-            return self._tell(Answer.NOW)
         if self._live is not None:
             return self._on_reconnect_online(self._live)
         if self._next is not None:
@@ -284,13 +296,14 @@ class Core:
         if self._next is not None:
             self._next.reasons.add(Reason.USER)
             return self._tell(Answer.HANDOVER)
-        self._refusal = None  # one more try is what the user asks for
+        refusal, self._refusal = self._refusal, None  # one more try is what the user asks for
         self._want(Reason.USER)
         self._retry_at = self._now
         wait = (self._next_due() or self._now) - self._now
         if wait == 0:
             return self._tell(Answer.HANDOVER)
         self._wanted.discard(Reason.USER)
+        self._refusal = refusal
         if not live.unproven:
             self._ping(live)
         return self._tell(Answer.CHECKING, wait)
@@ -318,6 +331,12 @@ class Core:
         if self._state is State.REFUSED:
             self._abandon_next()
             self._begin_anew(Trigger.TOKEN)
+        elif self._live is not None:
+            self._failure = None
+            self._retry_at = self._now  # for a second link that is still wanted
+        elif self._state in DOWN:
+            self._abandon_next()  # it asks with the old token
+            self._retry_at = self._now
 
     # The machine and its network
 
@@ -343,41 +362,51 @@ class Core:
         if self._state is State.PAUSED:
             return
         if self._state is not State.ASLEEP:
+            told_before = self._woke_at is not None and self._now - slept < self._woke_at
+            if told_before or slept <= 0:
+                return  # two watchers may tell of one sleep
             live = self._live
             self._fall_asleep(live.last_frame if live else self._now - slept)
+        self._woke_at = self._now
         self._note(NoteKind.WAKE)
-        if self._refusal is not None:
-            self._go(Trigger.WAKE_REFUSED, self._now)
-            self._retry_at = self._now if self._refusal.quiet_retry else None
-            return
-        self._begin_anew(Trigger.WAKE)
+        refusal = self._refusal
+        self._begin_anew(Trigger.WAKE if refusal is None else Trigger.WAKE_REFUSED)
+        self._failure = self._refusal = refusal
+        wait = refusal is not None and not refusal.quiet_retry
         if self._kept is not None:
             self._ping(self._kept)
-            if not self._spare_on_suspicion:
-                self._retry_at = None  # until the kept link has had its chance
+            wait = wait or not self._spare_on_suspicion  # Socket Mode: the kept link first has its chance
+        if wait:
+            self._retry_at = None
 
     def _fall_asleep(self, at: int) -> None:
-        kept = self._live
-        if kept is not None:
-            kept.kept_over_sleep = True
+        kept = self._live or self._kept
+        if self._live is not None:
             self._live = None
             self._stop(Cause.SLEPT, None, at)
             self._go(Trigger.SLEEP, at, Cause.SLEPT)
         else:
             self._go(Trigger.SLEEP, at)
+        self._sleep_told_at = self._now
         self._note(NoteKind.SLEEP, at=self._since)
         self._kept = kept
+        if self._next is not None and self._next.stage is Stage.LIVE:
+            self._note_link_end(self._next, Cause.SLEPT)
         self._abandon_next()
         self._wanted.clear()
         self._retry_at = None
 
     def _thaw(self, stood: int) -> None:
         """This process stood still for ``stood`` ms: what was due was not done, and silence proves nothing."""
-        if self._live is not None:
-            self._live.frozen = True
-            self._live.suspect = False
-            self._ping(self._live)
-            self._note(NoteKind.CLOCK, frozen_ms=stood)
+        live = self._live
+        if live is None or live.frozen:
+            return  # one more chance for each sign of life, or standing still again and again would hold a dead link
+        live.frozen = True
+        live.suspect = False
+        live.unanswered_since = None
+        self._wanted.discard(Reason.SUSPECT)
+        self._ping(live)
+        self._note(NoteKind.CLOCK, frozen_ms=stood)
 
     # Links
 
@@ -430,7 +459,9 @@ class Core:
     def _next_failed(self, failure: Failure, how: Farewell | None = None) -> None:
         link, self._next = self._next, None
         assert link is not None
-        if not failure.reached_slack and link.stage is Stage.OPENING:
+        if link.stage > Stage.OPENING:
+            failure = replace(failure, reached_slack=True)
+        if not failure.reached_slack:
             self._budget.give_back(self._now)
         if how is not None:
             self._let_go(link, how)
@@ -444,14 +475,14 @@ class Core:
 
     def _second_failed(self, link: LinkRecord, failure: Failure) -> None:
         assert self._live is not None
-        if failure.cause is Cause.REFUSED_TOKEN:
-            self._refusal = self._failure = failure
-            self._note(NoteKind.WARNING, failure=failure)
-            return
         # What is no longer wanted is not tried again: a click has had its try, a suspicion may have passed.
         self._wanted = link.reasons & {Reason.PLANNED, Reason.DEAF}
         if self._live.suspect:
             self._wanted.add(Reason.SUSPECT)
+        if failure.cause is Cause.REFUSED_TOKEN:
+            self._refusal = self._failure = failure
+            self._note(NoteKind.WARNING, failure=failure)
+            return
         age = self._now - self._wanted_since
         self._retry_in(failure, age)
 
@@ -583,8 +614,8 @@ class Core:
             if link is not None:
                 opened = link.stage >= Stage.OPENED
                 self._let_go(link, Farewell.CLOSE if opened else Farewell.ABORT)
-        if self._live is not None:
-            self._note_link_end(self._live, cause)
+                if link.stage is Stage.LIVE:
+                    self._note_link_end(link, Cause.SLEPT if link is self._kept else cause)
         self._live = self._next = self._kept = None
         self._wanted.clear()
         self._retry_at = None
@@ -637,12 +668,17 @@ class Core:
         due = self._next_due()
         if due is not None:
             yield due, self._open_next
-        if self._next is not None and self._next.stage is not Stage.LIVE:
+        if self._next is not None and self._next.stage is Stage.LIVE:
+            if not self._next.unproven:  # it may have to take over, and must not be a stranger then
+                yield self._next.last_frame + policy.quiet_before_ping, self._ping_next
+        elif self._next is not None:
             limit = self._next.asked_at + policy.attempt_limit
             if self._next.stage is Stage.OPENED:
                 limit = min(limit, self._next.opened_at + policy.step_limit)
             yield limit, self._attempt_too_long
-        if self._kept is not None and self._kept.unproven and self._state is not State.ASLEEP:
+        if self._state is State.ASLEEP:
+            yield self._sleep_told_at + policy.no_sleep, lambda: self._on_woke(0)
+        elif self._kept is not None:
             yield self._kept.last_ping_at + policy.wake_answer_limit, self._kept_too_late
         if self._live is not None:
             yield from self._life_timers(self._live)
@@ -663,6 +699,10 @@ class Core:
         if live.unanswered_since is not None and live.ever_ponged and self._spare_on_suspicion:
             yield live.unanswered_since + policy.ping_while_busy, self._deaf
 
+    def _ping_next(self) -> None:
+        assert self._next is not None
+        self._ping(self._next)
+
     def _attempt_too_long(self) -> None:
         assert self._next is not None
         cause, phase = TIMEOUTS[self._next.stage]
@@ -674,8 +714,10 @@ class Core:
     def _kept_gone(self, how: Farewell | None = None) -> None:
         """The link from before the sleep had its chance; where that was waited for, the attempt is due now."""
         link, self._kept = self._kept, None
+        assert link is not None
         if how is not None:
             self._let_go(link, how)
+        self._note_link_end(link, Cause.SLEPT)
         if self._state in DOWN and self._next is None and self._retry_at is None and self._refusal is None:
             self._retry_at = self._now
 

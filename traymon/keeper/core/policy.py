@@ -56,6 +56,9 @@ class Policy:
     spare_interval: int = 60 * SECOND
     """Spares on suspicion and clicks while online, together: at most one in this time."""
 
+    no_sleep: int = 30 * SECOND
+    """An announced sleep that did not come by then was called off. The clock counts sleep: after a real one, whose
+    end nobody told, the time is over at once."""
     late_tick: int = 2 * SECOND
     """The core was called this much later than it asked for: this process was frozen."""
     impatience: int = 1 * SECOND
