@@ -596,6 +596,15 @@ def test_a_goodbye_keeps_trying_for_a_next_link(world):
     assert world.notes(NoteKind.STOP) == []
 
 
+def test_a_goodbye_told_again_hurries_nothing(world):
+    world.online(Plan(), fails(SERVER_ERROR), age=HOUR)
+    world.give(ev.GoodbyeReceived(1))
+    world.run(SECOND)
+    assert world.give(ev.GoodbyeReceived(1)) == []
+    world.run(MINUTE)
+    assert world.calls()[2] - world.calls()[1] == 100 + 5 * SECOND
+
+
 def test_the_old_links_first_cause_is_the_stops_if_it_dies_before_the_next_lives(world):
     world.online(Plan(), HANGS, age=HOUR)
     world.give(ev.GoodbyeReceived(1))

@@ -84,9 +84,9 @@ class EnterState:
 class Note:
     """One event for the session log, at ``at``.
 
-    Facts by kind: ``start``: ``down_ms`` (length of the outage before, which at first and after a pause or
-    sleep is the connecting), ``attempts``, ``link``, ``same_link``; ``stop``: ``up_ms``, ``cause``, ``estimated``; ``handover``: ``reason`` (goodbye, refresh, user,
-    suspect), ``link``, ``lived_ms``; ``link_end``: ``link``, ``lived_ms``, ``cause``.
+    Facts by kind: ``start``: ``down_ms`` (the outage before; at first, and after a pause or sleep, the connecting),
+    ``attempts``, ``link``, ``same_link``; ``stop``: ``up_ms``, ``cause``, ``estimated``; ``handover``: ``reason``
+    (goodbye, refresh, user, suspect, deaf), ``link``, ``lived_ms``; ``link_end``: ``link``, ``lived_ms``, ``cause``.
     """
 
     kind: NoteKind

@@ -175,7 +175,7 @@ class Core:
                 self._on_goodbye(link, cause)
             case ev.LocalAddressVanished():
                 self._on_address_vanished(link)
-            case ev.LinkEnded(_, failure):
+            case ev.LinkEnded(_, failure):  # pragma: no branch - the last of the kinds
                 self._on_link_ended(link, failure)
         return None
 
