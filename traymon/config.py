@@ -31,10 +31,6 @@ class ConfigError(Exception):
     """The configuration cannot be used. The message is one sentence for a person."""
 
 
-class NothingConfigured(ConfigError):  # noqa: N818 - a plain statement of what is so
-    """There is neither a bot in the configuration file nor a token in the environment."""
-
-
 class BotConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One bot as configured; everything checked and made absolute.
 
@@ -57,7 +53,7 @@ class BotConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """All that is configured; the bots in the order of the file."""
+    """All that is configured; the bots in the order of the file, none where there is neither file nor token."""
 
     bots: tuple[BotConfig, ...]
 
@@ -96,7 +92,7 @@ def load(path: Path, environ: Mapping[str, str], *, must_exist: bool = False) ->
     try:
         return parse(text, path.parent)
     except ConfigError as error:
-        raise type(error)(f"{_shown(path)}: {error}") from None
+        raise ConfigError(f"{_shown(path)}: {error}") from None
 
 
 def parse(text: str, folder: Path) -> Config:
@@ -112,8 +108,6 @@ def parse(text: str, folder: Path) -> Config:
     if not isinstance(tables, dict):
         raise ConfigError("“bots” must be tables: write [bots.NAME] above the settings of each bot.")
     bots = tuple(_bot(name, table, folder) for name, table in tables.items())
-    if not bots:
-        raise NothingConfigured("no bot is set up: run traymon setup.")
     _refuse_shared_tokens(bots)
     return Config(bots)
 
@@ -129,9 +123,7 @@ def _from_environment(environ: Mapping[str, str]) -> Config:
     elif has_bot:
         bot = BotConfig(name=_ENVIRONMENT_BOT, transport="rtm", token=token)
     else:
-        raise NothingConfigured(
-            "No bot is set up: run traymon setup, or set SLACK_BOT_TOKEN in the environment."
-        )
+        return Config(())
     return Config((bot,))
 
 
