@@ -1,0 +1,420 @@
+"""The session log as the rest of traymon knows it: it takes entries at once and writes them on a thread of its own.
+
+Whatever the disk does, nobody waits for it and no bot is let go because of it. Entries that cannot be written wait in
+memory and are written when the disk is well again; a damaged database is moved aside; beside a newer one only the text
+log is written.
+"""
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from traymon import words
+from traymon.keeper.core.effects import EnterState, Note
+from traymon.sessionlog import schema
+from traymon.sessionlog.inbox import Inbox, Work
+from traymon.sessionlog.rows import Event
+from traymon.sessionlog.store import Batch, Run, Store
+from traymon.sessionlog.textlog import MOST_BYTES, TextLog, line
+from traymon.sessionlog.timeline import Anchor
+from traymon.sessionlog.unnumbered import UnnumberedLines, call
+from traymon.sessionlog.view import read_settings
+
+_log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 10.0
+"""How far a stop that had to be estimated may be off (design: within 15 s of the truth), and how often a fault is
+tried again."""
+DURABLE_EACH = 3
+"""Each third heartbeat is written through to the disk: after a power loss a stop is off by 45 s at most."""
+MOST_WAITING = 10_000
+"""Entries kept in memory while nothing can be written: about a day of a flapping bot, some 5 MB."""
+OPEN_LIMIT_S = 5.0
+"""How long the start of the program waits for the disk."""
+MOST_AT_ONCE = 500
+"""Batches in one transaction, and events read at once for the text log."""
+
+
+class Clock(Protocol):
+    """The two clocks that the log needs."""
+
+    def now(self) -> int:
+        """Milliseconds of the clock that counts sleep."""
+
+    def wall(self) -> int:
+        """UTC, in milliseconds."""
+
+
+class SessionLog:
+    """The durable log of all bots of one run.
+
+    ``on_fault`` is told one sentence when the log cannot be written, or only in part, and ``None`` when all is well
+    again. That a damaged database was moved aside stays told until the end of the run. ``on_line`` gets each line that
+    this run adds, as in the text log. All callbacks are called on the store thread and must not block.
+    """
+
+    def __init__(
+        self,
+        db: Path,
+        text_log: Path,
+        clock: Clock,
+        on_fault: Callable[[str | None], None],
+        *,
+        on_line: Callable[[str], None] | None = None,
+        heartbeat_s: float = HEARTBEAT_S,
+        most_waiting: int = MOST_WAITING,
+        text_bytes: int = MOST_BYTES,
+        boot_id: str | None = None,
+    ) -> None:
+        self._db = db
+        self._text = TextLog(text_log, most_bytes=text_bytes)
+        self._clock = clock
+        self._on_fault = on_fault
+        self._on_line = on_line
+        self._heartbeat_s = heartbeat_s
+        anchor = Anchor(clock.wall(), clock.now())
+        self._run = Run(uuid.uuid4().hex, anchor, boot_id or _boot_id())
+        self._most_waiting = most_waiting
+        self._inbox = Inbox(most_waiting)
+
+        # Guards the two dictionaries below: any thread reads and sets choices, the store thread reads and writes them.
+        self._choices_lock = threading.Lock()
+        self._choices: dict[str, str] = {}
+        self._unsaved: dict[str, str] = {}
+
+        # Set once by the store thread, when the file has been opened or could not be; open() waits for it.
+        self._opened = threading.Event()
+        # The only one to touch the file, the text log and everything below. Daemon: a disk that hangs for ever must
+        # not keep the process from ending; close() joins it for as long as the caller allows.
+        self._thread = threading.Thread(target=self._main, name="session log", daemon=True)
+
+        self._store: Store | None = None
+        self._inode: tuple[int, int] | None = None
+        self._unnumbered: UnnumberedLines | None = None  # only beside a newer database
+        self._aside_again = 0.0  # when (time.monotonic) a damaged file may be moved aside
+        self._present: dict[
+            str, tuple[str, EnterState]
+        ] = {}  # each bot's last committed state, for a new file
+        self._text_at: int | None = None  # number of the last event in the text log; None: to be read from it
+        self._beats = 0
+        self._db_fault: str | None = None
+        self._text_fault: str | None = None
+        self._notice: str | None = None
+        self._told: str | None = None
+
+    # Any thread
+
+    def open(self, limit_s: float = OPEN_LIMIT_S) -> None:
+        """Start the store thread: it opens, creates or migrates the database and repairs what a died run left.
+
+        Returns when that is done or has failed, after ``limit_s`` seconds at the latest. Never raises for a bad file.
+        """
+        self._thread.start()
+        if not self._opened.wait(limit_s):
+            _log.warning(
+                "the session log did not open within %s s; it is waited for in the background", limit_s
+            )
+
+    def record(
+        self,
+        bot: str,
+        transport: str,
+        entries: Sequence[EnterState | Note],
+        on_committed: Callable[[], None] | None = None,
+    ) -> None:
+        """Write ``entries`` as one transaction, with fsync; never blocks.
+
+        ``on_committed`` is called on the store thread once they are on disk, or known to be lost. Calls that come in
+        while a commit is under way may share the next one.
+        """
+        if not self._inbox.put(Batch(bot, transport, tuple(entries), on_committed)):
+            _log.error("%s: the session log is closed; %d entries are not in it", bot, len(entries))
+
+    def setting(self, name: str) -> str | None:
+        """A small persisted choice; ``None`` where it was never made."""
+        with self._choices_lock:
+            return self._choices.get(name)
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Make a small choice: at once for :meth:`setting`, soon on disk."""
+        with self._choices_lock:
+            self._choices[name] = self._unsaved[name] = value
+        self._inbox.poke()
+
+    def close(self, limit_s: float) -> bool:
+        """Write what is left and end the thread, within ``limit_s`` seconds. Whether everything was written."""
+        self._inbox.close()
+        if self._thread.ident is None:
+            return self._inbox.left() == 0
+        self._thread.join(limit_s)
+        return not self._thread.is_alive() and self._inbox.left() == 0
+
+    # The store thread
+
+    def _main(self) -> None:
+        self._guarded(self._beat)
+        self._opened.set()
+        next_beat = time.monotonic() + self._heartbeat_s
+        while True:
+            hold = self._store is None and self._unnumbered is None
+            work = self._inbox.take(next_beat - time.monotonic(), MOST_AT_ONCE, hold=hold)
+            self._guarded(self._put_down, work)
+            if time.monotonic() >= next_beat:
+                self._guarded(self._beat)
+                next_beat = time.monotonic() + self._heartbeat_s
+            if work.closing and (len(work.batches) < MOST_AT_ONCE or self._store is None):
+                break
+        self._guarded(self._end)
+
+    def _guarded(self, step: Callable[..., None], *args: object) -> None:
+        """The log goes on whatever happens in one step of it."""
+        try:
+            step(*args)
+        except Exception:  # noqa: BLE001 - whatever it is, the bots' history must go on being written
+            _log.exception("an unexpected error in the session log; it goes on")
+
+    def _put_down(self, work: Work) -> None:
+        """Write ``work`` and what was chosen, or give it back."""
+        with self._choices_lock:
+            chosen = dict(self._unsaved)
+        if not work and not chosen:
+            return
+        if self._ready():
+            done = self._write(work, chosen)
+        elif self._unnumbered is not None:
+            self._unnumbered.add(work)
+            self._project()
+            done = True
+        else:
+            done = False
+        if not done:
+            self._inbox.give_back(work)
+            _call_all(self._inbox.release_lost())
+        self._tell()
+
+    def _write(self, work: Work, chosen: dict[str, str]) -> bool:
+        assert self._store is not None
+        try:
+            added = self._store.write(work.batches, work.losses, chosen, now=self._clock.now())
+            shown = self._store.as_shown(added) if self._on_line else []
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+            return False
+        self._db_fault = None
+        self._remember(work, chosen)
+        self._project()
+        for loss in work.losses.values():
+            _call_all(loss.release())
+        _call_all(batch.on_committed for batch in work.batches if batch.on_committed is not None)
+        self._announce(shown)
+        return True
+
+    def _remember(self, work: Work, chosen: dict[str, str]) -> None:
+        for batch in work.batches:
+            for entry in batch.entries:
+                if isinstance(entry, EnterState):
+                    self._present[batch.bot] = (batch.transport, entry)
+        with self._choices_lock:
+            for name, value in chosen.items():
+                if self._unsaved.get(name) == value:
+                    del self._unsaved[name]
+
+    def _beat(self) -> None:
+        """Say that the open spans last; where something is amiss, try it again."""
+        if self._store is not None and self._inode != _inode(self._db):
+            _log.warning("the session log was moved or deleted while in use; a new one is begun")
+            self._let_go()
+        if self._ready():
+            assert self._store is not None
+            try:
+                self._store.beat(self._clock.now(), durable=self._beats % DURABLE_EACH == 0)
+            except (sqlite3.Error, OSError) as error:
+                self._failed(error)
+            else:
+                self._beats += 1
+                # With entries waiting, only their being written shows that the disk is well.
+                if self._inbox.left() == 0:
+                    self._db_fault = None
+        self._project()
+        self._tell()
+
+    def _end(self) -> None:
+        if self._store is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._store.beat(self._clock.now(), durable=True)
+        self._let_go()
+        left = self._inbox.left()
+        if left:
+            _log.error("%d entries of the session log could not be written and are lost", left)
+
+    # The file: opened, lost, moved aside
+
+    def _ready(self) -> bool:
+        """Whether the store is open, opening it if it can be."""
+        if self._store is None and self._unnumbered is None:
+            try:
+                self._open_store()
+            except schema.NewerStoreError as error:
+                self._go_on_beside_newer(error)
+            except (schema.DamagedStoreError, sqlite3.Error, OSError) as error:
+                self._failed(error)
+        return self._store is not None
+
+    def _open_store(self) -> None:
+        try:
+            above = self._text.last_number()
+        except OSError:
+            above = 0  # _project() says so
+        store = Store(self._db, self._run, number_above=above)
+        try:
+            for bot, (transport, entry) in self._present.items():
+                store.resume(bot, transport, entry)
+            kept = store.settings()
+            shown = store.as_shown(store.repaired) if self._on_line else []
+        except BaseException:
+            store.close()
+            raise
+        self._store, self._inode = store, _inode(self._db)
+        with self._choices_lock:
+            # What was chosen in this run goes into a file that does not have it.
+            self._unsaved.update({k: v for k, v in self._choices.items() if kept.get(k) != v})
+            self._choices = {**kept, **self._choices}
+        self._announce(shown)
+
+    def _let_go(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            with contextlib.suppress(sqlite3.Error):
+                store.close()
+
+    def _failed(self, error: Exception) -> None:
+        """The file cannot be used now. What is damaged is moved aside, once a heartbeat: then the disk is to blame."""
+        self._let_go()
+        if schema.is_damage(error) and time.monotonic() >= self._aside_again:
+            self._aside_again = time.monotonic() + self._heartbeat_s
+            try:
+                target = schema.move_aside(self._db, self._clock.wall())
+            except OSError as problem:
+                error = problem
+            else:
+                _log.error("the session log was damaged (%s) and moved to %s", error, target)
+                self._notice = _damaged(target)
+                self._ready()
+                return
+        _log.warning("the session log cannot be written: %s", error)
+        self._db_fault = _unwritable(self._db, error)
+
+    def _go_on_beside_newer(self, error: Exception) -> None:
+        _log.warning("%s: %s", self._db, error)
+        self._db_fault = _newer(self._db)
+        self._unnumbered = UnnumberedLines(self._run.anchor, self._most_waiting)
+        kept = read_settings(self._db)
+        with self._choices_lock:
+            self._choices = {**kept, **self._choices}
+
+    # The text log
+
+    def _project(self) -> None:
+        """Append what the text log lacks."""
+        try:
+            if self._unnumbered is not None:
+                self._unnumbered.flush(self._text, self._on_line)
+            elif self._store is not None:
+                self._catch_up(self._store)
+            else:
+                return
+        except sqlite3.Error as error:
+            self._failed(error)
+        except OSError as error:
+            self._text_at = None  # a line may have been torn: look again
+            self._text_fault = _text_unwritable(self._text.path, error)
+        else:
+            self._text_fault = None
+
+    def _catch_up(self, store: Store) -> None:
+        if self._text_at is None:
+            self._text_at = self._text.last_number()
+            store.number_above(self._text_at)
+        while events := store.events_after(self._text_at, MOST_AT_ONCE):
+            for event in events:
+                text = line(event)
+                if text is not None:
+                    self._text.append(text)
+                assert event.id is not None
+                self._text_at = event.id
+
+    # Telling
+
+    def _announce(self, events: Sequence[Event]) -> None:
+        if self._on_line is not None:
+            for text in map(line, events):
+                if text is not None:
+                    call(self._on_line, text)
+
+    def _tell(self) -> None:
+        sentence = self._db_fault or self._text_fault or self._notice
+        if sentence != self._told:
+            self._told = sentence
+            call(self._on_fault, sentence)
+
+
+def _call_all(callbacks: Iterable[Callable[[], None]]) -> None:
+    for callback in callbacks:
+        call(callback)
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _boot_id() -> str | None:
+    """What tells this boot from others; known on Linux only (random(4))."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+
+
+# What people are told
+
+
+def _problem(error: Exception) -> str:
+    return words.printable(getattr(error, "strerror", None) or str(error))
+
+
+def _unwritable(path: Path, error: Exception) -> str:
+    return words.gettext(
+        "The session log {path} cannot be written ({problem}): traymon holds the bots all the same and keeps the "
+        "entries in memory until it can; free some disk space or check the folder."
+    ).format(path=words.printable(str(path)), problem=_problem(error))
+
+
+def _text_unwritable(path: Path, error: Exception) -> str:
+    return words.gettext(
+        "The text log {path} cannot be written ({problem}): nothing is lost, and it catches up as soon as it can; "
+        "free some disk space or check the folder."
+    ).format(path=words.printable(str(path)), problem=_problem(error))
+
+
+def _newer(path: Path) -> str:
+    return words.gettext(
+        "The session log {path} was written by a newer traymon: the bots are held and the text log is written, but "
+        "nothing else; update traymon."
+    ).format(path=words.printable(str(path)))
+
+
+def _damaged(target: Path) -> str:
+    return words.gettext(
+        "The session log was damaged: traymon began a new one and kept the old as {path}; what can be read of it, "
+        "sqlite3's “.recover” shows."
+    ).format(path=words.printable(str(target)))
