@@ -8,6 +8,7 @@ A locked keyring is only looked at: unlocking asks the user for a password, whic
 import contextlib
 import hmac
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -68,6 +69,21 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not to be copied out of this process")
+
+
+# Slack's tokens (xoxb-, xapp-, xoxe.xoxp- …); link addresses, which hold a ticket; passwords in addresses.
+_SECRET_TEXT = re.compile(
+    r"""\bx(?:ox[a-z]|app)[-.][\w.%-]+ | (?<=://)[^/\s@]+(?=@) | \bwss?://[^\s"'<>]+ """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def redacted(text: str) -> str:
+    """``text`` with everything in it that looks like a token, a link's address or a password made unreadable.
+
+    The last net, for tracebacks and debug output. Nothing that knows a secret may count on it.
+    """
+    return _SECRET_TEXT.sub("•••", text)
 
 
 def read(source: str, bot: str, which: str, *, profile: str = "default", unlock: bool = False) -> str:

@@ -7,10 +7,12 @@ What comes from outside (a close reason, an error code, a host name) passes :fun
 part of a sentence, so every text made here can be printed to a terminal as it is.
 """
 
+import contextlib
 import gettext as _gettext
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TextIO
 
 _translations: _gettext.NullTranslations = _gettext.NullTranslations()
 
@@ -120,7 +122,7 @@ _SENTENCES: Mapping[str, str] = {
     ),
     "hello_timeout": _mark("The link to Slack opened, but Slack's “hello” did not come in time."),
     "url_expired": _mark("The link's address had expired or was used up; traymon asks Slack for a new one."),
-    "abrupt_close": _mark("Slack hung up without a close frame (1006 proper)."),
+    "abrupt_close": _mark("Slack hung up without a close frame."),
     "reset": _mark(
         "The connection was reset (RST): Slack, or something on the way, tore it down without a word."
     ),
@@ -365,6 +367,23 @@ def _escape(char: str) -> str:
     if char not in _JOINERS and unicodedata.category(char) in _UNPRINTABLE:
         return char.encode("unicode_escape").decode("ascii")
     return char
+
+
+def to_terminal(stream: TextIO | None) -> Callable[[str], None]:
+    """What writes a sentence to ``stream`` (``None``: a program without a terminal has none), escaped, as one line.
+
+    A stream that was closed or cannot be written is no reason to end: the sentence is dropped. Any thread may call it.
+    """
+
+    def say(sentence: str) -> None:
+        if stream is None:
+            return
+        # UnicodeEncodeError is a ValueError, as is writing to a closed file.
+        with contextlib.suppress(OSError, ValueError):
+            stream.write(f"traymon: {printable(sentence)}\n")
+            stream.flush()
+
+    return say
 
 
 # -------------------------------------------------------------------------------------------- the running app
