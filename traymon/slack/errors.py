@@ -1,0 +1,253 @@
+"""What goes wrong between traymon and Slack, as one typed failure.
+
+The tree of errors::
+
+    Exception
+    └── SlackError            something ended an attempt, a call or a link; ``.failure`` says what, where and on what
+        │                     evidence
+        └── AbandonedError         traymon itself did: cancelled, closed or aborted by another thread; nobody's fault
+
+Nothing else leaves :mod:`traymon.slack`. The errors of slack_sdk, http.client, ssl, socket and websocket-client are
+turned into a failure by :func:`failure_of`, at the step where they arise, and are never chained: their texts can
+quote an answer, a header or a URL, and those can hold a token or a ticket.
+"""
+
+import errno
+import http.client
+import os
+import socket
+import ssl
+import urllib.error
+from collections.abc import Mapping
+
+from slack_sdk.errors import SlackClientError
+from websocket import (
+    WebSocketAddressException,
+    WebSocketConnectionClosedException,
+    WebSocketException,
+    WebSocketPayloadException,
+    WebSocketProtocolException,
+    WebSocketProxyException,
+    WebSocketTimeoutException,
+)
+
+from traymon.keeper.core.causes import Cause, Fact, Failure, Phase
+
+ABNORMAL = 1006
+"""RFC 6455 7.4.1: what an application is told when a link ends without a close frame; never sent on the wire."""
+
+
+class SlackError(Exception):
+    """Something ended an attempt, a call or a link."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+    def __str__(self) -> str:
+        detail = f": {self.failure.detail}" if self.failure.detail else ""
+        return f"{self.failure.cause} at {self.failure.phase}{detail}"
+
+
+class AbandonedError(SlackError):
+    """It was this program that ended it: cancelled, closed or aborted from another thread."""
+
+    def __init__(self) -> None:
+        super().__init__(Failure(Cause.USER, Phase.LOCAL))
+
+
+def _codes(*names: str) -> frozenset[int]:
+    """Error numbers by name; Windows reports its sockets' errors under the WSA names."""
+    numbers = (getattr(errno, prefix + name, None) for name in names for prefix in ("", "WSA"))
+    return frozenset(number for number in numbers if number is not None)
+
+
+# EADDRNOTAVAIL: no address of that family on this machine, as with IPv6 switched off.
+_NO_ROUTE = _codes("ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL")
+_RESET = _codes("ECONNRESET", "ECONNABORTED", "EPIPE", "ESHUTDOWN")
+_REFUSED = _codes("ECONNREFUSED")
+_TIMED_OUT = _codes("ETIMEDOUT")
+
+_TIMEOUT_AT = {
+    Phase.TOKEN: Cause.NO_TOKEN,
+    Phase.DNS: Cause.DNS,
+    Phase.PROXY: Cause.PROXY,
+    Phase.TCP: Cause.CONNECT_TIMEOUT,
+    Phase.TLS: Cause.TLS,
+    Phase.API: Cause.API_TIMEOUT,
+    Phase.HANDSHAKE: Cause.HANDSHAKE_TIMEOUT,
+    Phase.HELLO: Cause.HELLO_TIMEOUT,
+}
+
+# RFC 6585: only a captive portal answers so.
+_NETWORK_AUTHENTICATION_REQUIRED = 511
+
+
+def failure_of(
+    exc: BaseException,
+    phase: Phase,
+    *,
+    reached: bool,
+    evidence: Mapping[str, Fact] | None = None,
+) -> Failure:
+    """The failure behind ``exc``, which ended step ``phase``. Never raises.
+
+    ``reached``: the Web API call of this attempt had reached Slack. ``evidence`` is added to what the exception
+    itself tells. The texts of exceptions are not used, but for those that only the operating system writes.
+    """
+    if isinstance(exc, SlackError):
+        return exc.failure
+    if isinstance(exc, urllib.error.URLError) and isinstance(exc.reason, BaseException):
+        return failure_of(exc.reason, phase, reached=reached, evidence=evidence)
+    cause, facts = _look(exc, phase)
+    on_websocket = phase in (Phase.HANDSHAKE, Phase.HELLO, Phase.LIVE)
+    dropped = cause in (Cause.ABRUPT_CLOSE, Cause.RESET)
+    return Failure(
+        cause,
+        phase,
+        close_code=ABNORMAL if on_websocket and dropped else None,
+        reached_slack=reached,
+        evidence={**(evidence or {}), **facts},
+    )
+
+
+def _look(exc: BaseException, phase: Phase) -> tuple[Cause, dict[str, Fact]]:
+    """The cause and what the exception itself shows. Subclasses of OSError come before OSError."""
+    match exc:
+        case ssl.SSLCertVerificationError():
+            return Cause.TLS, {"error": exc.verify_message, "verify_code": exc.verify_code}
+        case ssl.SSLError():
+            return Cause.TLS, {"error": _tls_reason(exc)}
+        case socket.gaierror():
+            return _look_at_lookup(phase), {"errno": exc.errno, "error": exc.strerror}
+        case UnicodeError() if phase is Phase.DNS:
+            return Cause.DNS, {"error": "not a host name"}
+        case WebSocketAddressException() if exc.args and isinstance(exc.args[0], BaseException):
+            return _look(exc.args[0], Phase.DNS)
+        case http.client.RemoteDisconnected():
+            return Cause.PROXY if phase is Phase.PROXY else Cause.ABRUPT_CLOSE, {}
+        case OSError() if exc.errno in _NO_ROUTE:
+            return Cause.NO_ROUTE, _system(exc)
+        case TimeoutError() | WebSocketTimeoutException():
+            return _TIMEOUT_AT.get(phase, Cause.KEEPALIVE_TIMEOUT), _system(exc)
+        case WebSocketException():
+            return _look_at_websocket(exc, phase), {}
+        case OSError() if phase is Phase.PROXY:
+            return Cause.PROXY, _system(exc)
+        case OSError():
+            return _look_at_system(exc, phase), _system(exc)
+        case http.client.HTTPException() | SlackClientError():
+            return Cause.PROXY if phase is Phase.PROXY else Cause.SLACK_ERROR, {
+                "exception": type(exc).__name__
+            }
+        case _:
+            late = phase in (Phase.HANDSHAKE, Phase.HELLO, Phase.LIVE)
+            return Cause.PROTOCOL_ERROR if late else Cause.SLACK_ERROR, {"exception": type(exc).__name__}
+
+
+def _look_at_lookup(phase: Phase) -> Cause:
+    """Without a route no name server can be asked, and the name is not to blame."""
+    if not has_route():
+        return Cause.NO_ROUTE
+    return Cause.PROXY if phase is Phase.PROXY else Cause.DNS
+
+
+def _look_at_websocket(exc: WebSocketException, phase: Phase) -> Cause:
+    match exc:
+        case WebSocketAddressException():
+            return Cause.DNS
+        case WebSocketProxyException():
+            return Cause.PROXY
+        case WebSocketConnectionClosedException():
+            return Cause.ABRUPT_CLOSE
+        case WebSocketProtocolException() | WebSocketPayloadException():
+            return Cause.PROTOCOL_ERROR
+        case _:
+            return Cause.NOT_WEBSOCKET if phase is Phase.HANDSHAKE else Cause.PROTOCOL_ERROR
+
+
+def _look_at_system(exc: OSError, phase: Phase) -> Cause:
+    if exc.errno in _REFUSED:
+        return Cause.CONNECT_REFUSED
+    if exc.errno in _RESET or isinstance(exc, ConnectionError):
+        return Cause.RESET
+    if exc.errno in _TIMED_OUT:
+        return _TIMEOUT_AT.get(phase, Cause.KEEPALIVE_TIMEOUT)
+    # EHOSTUNREACH and EHOSTDOWN mean it, EPERM and EACCES are a local firewall's; of the rest the error tells.
+    return Cause.UNREACHABLE
+
+
+def _system(exc: BaseException) -> dict[str, Fact]:
+    number = exc.errno if isinstance(exc, OSError) else None
+    return {} if number is None else {"errno": number, "error": os.strerror(number)}
+
+
+def _tls_reason(exc: ssl.SSLError) -> str:
+    """OpenSSL's own symbol for what happened, in words: ``WRONG_VERSION_NUMBER`` → ``wrong version number``."""
+    if isinstance(exc, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "connection closed during the TLS handshake"
+    return (exc.reason or "TLS failed").replace("_", " ").lower()
+
+
+def has_route() -> bool:
+    """Whether this machine has a route to the rest of the world, by IPv4 or IPv6.
+
+    Connecting a UDP socket sends nothing: it only asks the routing table. The addresses are those reserved for
+    documentation (RFC 5737, RFC 3849), which no local network contains.
+    """
+    for family, address in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((address, 53))
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def http_failure(
+    status: int,
+    headers: Mapping[str, str],
+    phase: Phase,
+    *,
+    evidence: Mapping[str, Fact] | None = None,
+) -> Failure:
+    """The failure behind an HTTP status that is not the one asked for; ``headers`` have lower-case names.
+
+    At :attr:`Phase.API` it answered the Web API call, at :attr:`Phase.HANDSHAKE` the WebSocket's.
+    """
+    facts: dict[str, Fact] = {**(evidence or {}), "http_status": status}
+    location = headers.get("location", "")
+    portal = status == _NETWORK_AUTHENTICATION_REQUIRED or (
+        300 <= status < 400 and location.lower().startswith("http://")
+    )
+    if portal:
+        # A sign-in page answered: the call did not reach Slack, unless an earlier one of this attempt had.
+        return Failure(Cause.CAPTIVE_PORTAL, phase, reached_slack=phase is not Phase.API, evidence=facts)
+    if status == http.client.PROXY_AUTHENTICATION_REQUIRED:
+        return Failure(Cause.PROXY, phase, reached_slack=phase is not Phase.API, evidence=facts)
+    if status == http.client.TOO_MANY_REQUESTS:
+        cause = Cause.RATE_LIMITED
+    else:
+        cause = Cause.SLACK_ERROR if phase is Phase.API else Cause.NOT_WEBSOCKET
+    return Failure(
+        cause,
+        phase,
+        "" if cause is Cause.NOT_WEBSOCKET else f"HTTP {status}",
+        reached_slack=True,
+        retry_after_ms=retry_after_ms(headers.get("retry-after")),
+        evidence=facts,
+    )
+
+
+_LONGEST_WAIT_S = 86_400
+"""A ``Retry-After`` above a day is no wish of Slack's (its windows are a minute, at times some more) but garbage."""
+
+
+def retry_after_ms(value: str | None) -> int | None:
+    """Slack's ``Retry-After`` (whole seconds) in milliseconds; ``None`` where there is none or it makes no sense."""
+    text = (value or "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        return None
+    seconds = int(text)
+    return seconds * 1000 if seconds <= _LONGEST_WAIT_S else None
