@@ -79,8 +79,11 @@ class App:
         self._control.start()
 
     def _keep(self, bot: BotConfig) -> None:
+        if bot.transport != "rtm" or bot.token is None:
+            self._say(words.no_socket_mode_yet(bot.name))
+            return
         endpoint = Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file)
-        token = self._tokens[bot.name] = _Token(bot)
+        token = self._tokens[bot.name] = _Token(bot.token, bot.name, self.profile.name)
         connector = RtmConnector(endpoint, token.read)
         core = Core(random.Random().random)
         keeper = Keeper(bot.name, bot.transport, connector, core, self.log, self.board, self._clocks)
@@ -116,8 +119,7 @@ class App:
         if bot is not None:
             chosen = [self._keeper(bot).bot]
         for name in chosen:
-            if states.get(name) is State.REFUSED:
-                self._tokens[name].forget()  # the person may have stored another one
+            self._tokens[name].clicked(forget=states.get(name) is State.REFUSED)
         return self._ask([self.keepers[name] for name in chosen], ev.ReconnectClicked())
 
     def pause(self, bot: str | None = None) -> list[str]:
@@ -180,12 +182,8 @@ class App:
         try:
             match request.get("do"):
                 case "status":
-                    return {
-                        "ok": True,
-                        "bots": self.status(),
-                        "fault": self._fault,
-                        "tray": self._tray_host(),
-                    }
+                    fault = self.board.picture().fault
+                    return {"ok": True, "bots": self.status(), "fault": fault, "tray": self._tray_host()}
                 case "reconnect":
                     return {"ok": True, "say": self.reconnect(bot)}
                 case "pause":
@@ -274,20 +272,31 @@ class App:
 class _Token:
     """One bot's token, read once: a reconnect must not wait for the keyring again."""
 
-    def __init__(self, bot: BotConfig) -> None:
+    def __init__(self, source: str, bot: str, profile: str) -> None:
+        self._source = source
         self._bot = bot
+        self._profile = profile
+        # Both are written by link threads and by clicks; each is one reference, and a read too many does no harm.
         self._value: str | None = None
+        self._may_prompt = True
 
     def read(self) -> str:
-        """The token. Raises SecretUnavailable. Runs on link threads; a second read at once does no harm."""
+        """The token. Raises SecretUnavailable. Runs on link threads.
+
+        The keyring may ask for its password once at the start and once a click; else it is only looked at.
+        """
         value = self._value
         if value is None:
-            value = self._value = read_secret(self._bot.token, self._bot.name, "token")
+            unlock, self._may_prompt = self._may_prompt, False
+            value = read_secret(self._source, self._bot, "token", profile=self._profile, unlock=unlock)
+            self._value = value
         return value
 
-    def forget(self) -> None:
-        """Read it anew at the next attempt."""
-        self._value = None
+    def clicked(self, *, forget: bool) -> None:
+        """A person wants to get on: the keyring may ask once more, and a refused token is read anew."""
+        self._may_prompt = True
+        if forget:
+            self._value = None
 
 
 def _to_reconnect(states: Mapping[str, State]) -> list[str]:

@@ -415,6 +415,13 @@ def no_such_bot(bot: str, known: Sequence[str]) -> str:
     return gettext("There is no bot “{bot}”; there is: {names}.").format(bot=printable(bot), names=names)
 
 
+def no_socket_mode_yet(bot: str) -> str:
+    """A bot of a transport that this version does not hold."""
+    return gettext("{bot}: this version holds RTM links only, so the bot is left alone.").format(
+        bot=printable(bot)
+    )
+
+
 def unknown_request() -> str:
     """The control socket got a request that this version does not know."""
     return gettext(
@@ -491,7 +498,7 @@ def demo_summary(elapsed_ms: int, up_ms: int, down_ms: int, outages: int, sessio
     """The demo's last line."""
     return gettext(
         "In {elapsed} the bot was up for {up} and down for {down}: "
-        "{sessions} sessions, {outages} outages, each with its cause in the log above."
+        "sessions: {sessions}, outages: {outages}; each stop stands in the log above with its cause."
     ).format(
         elapsed=duration(elapsed_ms),
         up=duration(up_ms),

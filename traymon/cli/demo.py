@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from traymon.config import load
-from traymon.sessionlog.view import LogView
-
 from traymon import words
 from traymon.app import App, print_line, run_to_end
-from traymon.keeper.core import State
+from traymon.config import load
 from traymon.paths import Profile
+from traymon.sessionlog.view import LogView
 from traymon.simulator import Simulator
 
 BOT = "demobot"
@@ -30,7 +28,7 @@ class Scene:
     """One thing that the stand-in does to the link, told before it is done."""
 
     tell: str
-    act: Callable[[], None]
+    act: Callable[[], object]
     steady_s: float
     """How long the bot is left online before the scene."""
 
@@ -74,12 +72,13 @@ class _Script:
 
     def play(self) -> None:
         """Runs beside the app, on a thread of its own."""
+        link: int | None = None
         for scene in self._scenes():
-            if not self._online() or not self._pause(scene.steady_s):
+            link = self._next_link(link)
+            if not self._pause(scene.steady_s):
                 break
             print_line(words.demo_scene(scene.tell))
             scene.act()
-        self._pause(float("inf"))
         self._app.end()
 
     def _scenes(self) -> Iterator[Scene]:
@@ -98,24 +97,22 @@ class _Script:
         self._pause(OUTAGE_S)
         self._slack.accept()
 
-    def _online(self) -> bool:
-        """Wait until the bot is online; false when the demo ends first."""
+    def _next_link(self, last: int | None) -> int | None:
+        """Wait until the bot is online by another link than the ``last``."""
         picture = None
         until = time.monotonic() + PATIENCE_S
         while self._pause(0) and time.monotonic() < until:
             picture = self._app.board.wait(picture, self._app.ended.is_set, timeout_s=1)
             shown = picture.bots.get(BOT)
-            if shown is not None and shown.status.state is State.ONLINE:
-                break
-        return self._pause(0)
+            if shown is not None and shown.status.link not in (None, last):
+                return shown.status.link
+        return last
 
     def _pause(self, seconds: float) -> bool:
         """Whether the demo goes on after ``seconds``."""
         if self._ends_at is not None:
             seconds = min(seconds, self._ends_at - time.monotonic())
-        if seconds == float("inf"):
-            self._app.ended.wait()
-        elif seconds > 0:
+        if seconds > 0:
             self._app.ended.wait(seconds)
         over = self._ends_at is not None and time.monotonic() >= self._ends_at
         return not over and not self._app.ended.is_set()

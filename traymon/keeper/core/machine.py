@@ -102,6 +102,7 @@ class Core:
             attempting=self._next is not None,
             attempts=self._attempts,
             suspect=self._live is not None and self._live.suspect,
+            link=self._live.number if self._live else None,
         )
 
     @property

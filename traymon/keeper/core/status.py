@@ -23,3 +23,5 @@ class Status:
     attempts: int = 0
     """Attempts of the present outage so far."""
     suspect: bool = False
+    link: int | None = None
+    """The number of the link that carries the session."""

@@ -121,13 +121,14 @@ class Keeper:
             self._look_at_clocks()
             if item is None:
                 self._feed(ev.Tick(), self._clocks.now(), None)
-            elif isinstance(item[1], _Stop):
+                continue
+            at, event, answer = item
+            if isinstance(event, _Stop):
                 break
-            else:
-                at, event, answer = item
-                self._feed(event, at, answer)
+            self._feed(event, at, answer)
         limit = self._clocks.awake() + EXIT_LIMIT_MS
-        for thread in (*self._closers, *self._runners.values()):
+        threads: list[threading.Thread | LinkRunner] = [*self._closers, *self._runners.values()]
+        for thread in threads:
             thread.join(max(0, limit - self._clocks.awake()) / 1000)
 
     def _next_item(self) -> _Item | None:

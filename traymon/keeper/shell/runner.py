@@ -8,9 +8,9 @@ from typing import Protocol
 from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.keeper.core.effects import Farewell
+from traymon.slack.cancel import Cancel
 from traymon.slack.errors import SlackError
 from traymon.slack.link import ControlFrame, Link
-from traymon.slack.rtm import Cancel
 from traymon.slackwire import frames
 from traymon.slackwire.api import ConnectAnswer
 

@@ -1,0 +1,73 @@
+"""What several tests need: bots of the simulator's in a profile of their own, and the log as a list."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from traymon.app import App
+from traymon.config import load
+from traymon.keeper.core import State
+from traymon.paths import Profile
+from traymon.sessionlog.rows import Event
+from traymon.sessionlog.view import LogView
+
+PATIENCE_S = 60.0
+"""For anything that happens by itself: far above what it takes, so that a slow machine fails no test."""
+
+
+def token_of(name: str) -> str:
+    """A bot's token; what it looks like is all that matters."""
+    return f"xoxb-test-{name}"
+
+
+def write_profile(folder: Path, bots: Mapping[str, str]) -> Profile:
+    """A profile in ``folder`` with RTM bots: name → API URL; each has :func:`token_of` in a private file."""
+    profile = Profile.throwaway(folder)
+    profile.config_file.parent.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for name, api_url in bots.items():
+        token_file = profile.config_file.parent / f"{name}.token"
+        descriptor = os.open(token_file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(token_of(name))
+        lines.append(f'[bots.{name}]\ntransport = "rtm"\ntoken = "file:{token_file}"\napi_url = "{api_url}"\n')
+    profile.config_file.write_text("\n".join(lines))
+    return profile
+
+
+@contextmanager
+def running(profile: Profile, lines: list[str] | None = None) -> Iterator[App]:
+    """The app of ``profile``, without a tray; stopped at the end. ``lines`` collects the text log's lines."""
+    app = App(profile, load(profile.config_file, {}), on_line=None if lines is None else lines.append)
+    app.start()
+    try:
+        yield app
+    finally:
+        app.stop()
+
+
+def wait_for_state(app: App, bot: str, *states: State, timeout_s: float = PATIENCE_S) -> None:
+    """Until the board shows ``bot`` in one of ``states``."""
+    wait_for(app, lambda: _state(app, bot) in states, timeout_s, f"{bot} in {states}")
+
+
+def _state(app: App, bot: str) -> State | None:
+    shown = app.board.picture().bots.get(bot)
+    return None if shown is None else shown.status.state
+
+
+def wait_for(app: App, so: Callable[[], bool], timeout_s: float = PATIENCE_S, what: str = "") -> None:
+    """Until ``so()``, looked at whenever the board's picture changes."""
+    left = timeout_s
+    picture = app.board.picture()
+    while not so():
+        before = picture
+        picture = app.board.wait(before, timeout_s=1)
+        left -= 1 if picture == before else 0.01
+        assert left > 0, f"waited in vain for {what or so}: {picture}"
+
+
+def events(profile: Profile, bot: str, *kinds: str) -> list[Event]:
+    """The bot's events in the log, all or of some kinds."""
+    return [e for e in LogView(profile.db).events(bot=bot) if not kinds or e.kind in kinds]
