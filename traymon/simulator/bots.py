@@ -66,17 +66,17 @@ class TierOne:
     def __init__(self, burst: int, refill_s: float) -> None:
         if burst < 1 or refill_s <= 0:
             raise ValueError("a rate limit allows something")
-        self._burst = burst
-        self._refill_ms = refill_s * 1000
-        self._left = float(burst)
+        self._price_ms = max(1, round(refill_s * 1000))  # a call costs the time in which one more is allowed
+        self._most_ms = burst * self._price_ms
+        self._left_ms = self._most_ms
         self._at: int | None = None
 
     def take(self, now: int) -> int | None:
         """Count one call: ``None`` when it is allowed, else the seconds of ``Retry-After``."""
         if self._at is not None:
-            self._left = min(self._burst, self._left + (now - self._at) / self._refill_ms)
+            self._left_ms = min(self._most_ms, self._left_ms + now - self._at)
         self._at = now
-        if self._left >= 1:
-            self._left -= 1
+        if self._left_ms >= self._price_ms:
+            self._left_ms -= self._price_ms
             return None
-        return max(1, math.ceil((1 - self._left) * self._refill_ms / 1000))
+        return math.ceil((self._price_ms - self._left_ms) / 1000)
