@@ -1,0 +1,43 @@
+"""``traymon run`` and ``traymon demo``."""
+
+import importlib.util
+
+import click
+
+from traymon import words
+from traymon.cli.output import FAILED, USAGE, Context, Sentence
+
+
+@click.command()
+@click.option("--no-tray", is_flag=True, help="Hold the bots without an icon.")
+@click.pass_obj
+def run(context: Context, no_tray: bool = False) -> None:
+    """Keep the configured bots online, from the tray."""
+    config_file = context.profile.config_file
+    if context.named and not config_file.exists():
+        raise Sentence(
+            words.gettext("{file} does not exist: check the path, or make it with traymon setup.").format(
+                file=config_file
+            ),
+            USAGE,
+        )
+    from traymon.app import run_app
+
+    raise SystemExit(run_app(context.profile, use_tray=not no_tray))
+
+
+@click.command()
+@click.option("--seconds", type=click.FloatRange(min=1), help="End by itself after so long; else at Ctrl-C.")
+@click.option("--no-tray", is_flag=True, help="Show it in the terminal only.")
+def demo(seconds: float | None, no_tray: bool) -> None:
+    """Show what traymon does, against a built-in stand-in for Slack: no account, nothing of yours is touched."""
+    if importlib.util.find_spec("aiohttp") is None:
+        raise Sentence(
+            words.gettext(
+                "The demo needs one more library: install traymon with pip install 'traymon[demo]'."
+            ),
+            FAILED,
+        )
+    from traymon.cli.demo import run_demo
+
+    raise SystemExit(run_demo(seconds, use_tray=not no_tray))

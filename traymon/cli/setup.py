@@ -1,0 +1,242 @@
+"""``traymon setup``: a bot's name and token, checked with Slack, kept safely, and written into the configuration."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from traymon import words
+from traymon.cli.output import USAGE, Context, Sentence
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+
+    from traymon.config import BotConfig
+
+_STEP_LIMIT_S = 10.0
+"""For each step of the check (name, TCP, TLS, answer), as for an attempt to connect."""
+_WHICH = {"rtm": "token", "socket": "app_token"}
+_PREFIX = {"rtm": "xox", "socket": "xapp-"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What the person chose; ``keep`` is the token's place as the configuration names it."""
+
+    name: str
+    transport: str
+    keep: str
+    api_url: str | None
+
+    @property
+    def which(self) -> str:
+        return _WHICH[self.transport]
+
+
+@click.command()
+@click.option("--name", metavar="BOT", help="The bot's name in traymon; asked for when missing.")
+@click.option(
+    "--transport",
+    type=click.Choice(["rtm", "socket"]),
+    default="rtm",
+    show_default=True,
+    help="rtm for classic apps, socket for Socket Mode.",
+)
+@click.option(
+    "--keep",
+    metavar="PLACE",
+    default="keyring",
+    show_default=True,
+    help="Where the token is kept: keyring, env:NAME or file:PATH.",
+)
+@click.option(
+    "--api-url", metavar="URL", help="Of the Web API, where it is not slack.com's (GovSlack, a proxy)."
+)
+@click.option("--no-check", is_flag=True, help="Do not ask Slack whether the token is good.")
+@click.pass_obj
+def setup(
+    context: Context, name: str | None, transport: str, keep: str, api_url: str | None, no_check: bool
+) -> None:
+    """Set up a bot, or give it another token. The token is asked for without being shown."""
+    from traymon.config import check_name
+
+    name = name if name is not None else click.prompt(words.gettext("Name of the bot"), default="bot")
+    check_name(name)
+    choice = _Choice(name, transport, keep, api_url)
+    path = context.profile.config_file
+    document = _read(path)
+    bot = _with_bot(document, choice, path)
+    token = _token(choice)
+    if not no_check and transport == "rtm":
+        _check(bot, token)
+    _keep(bot, choice, token, context.profile.name)
+    _write(path, document)
+    click.echo(words.gettext("{bot} is set up in {file}.").format(bot=name, file=words.printable(str(path))))
+    _tell_running(context, name)
+
+
+def _read(path: Path) -> "TOMLDocument":
+    """The configuration as a document that keeps its comments; an empty one where there is no file."""
+    import tomlkit
+    from tomlkit.exceptions import ParseError
+
+    from traymon.config import load
+
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return tomlkit.document()
+    except UnicodeDecodeError:
+        text = ""
+    # A file with a fault is the person's to mend first: nothing is written over it.
+    load(path, {})
+    try:
+        return tomlkit.parse(text)
+    except ParseError as error:
+        raise Sentence(
+            words.gettext("{file} is not valid TOML ({problem}): correct it first.").format(
+                file=path, problem=error
+            ),
+            USAGE,
+        ) from None
+
+
+def _with_bot(document: "TOMLDocument", choice: _Choice, path: Path) -> "BotConfig":
+    """Put the choice into ``document``; the bot as it will be read. Raises ConfigError, and nothing is written."""
+    import tomlkit
+
+    from traymon.config import parse
+
+    bots = document.setdefault("bots", tomlkit.table(is_super_table=True))
+    entry = bots.get(choice.name)
+    if entry is None:
+        entry = tomlkit.table()
+        bots[choice.name] = entry
+    entry["transport"] = choice.transport
+    if choice.transport == "rtm" and "app_token" in entry:
+        del entry["app_token"]
+    if choice.transport == "socket" and entry.get("relay") is False:
+        del entry["relay"]
+    entry[choice.which] = choice.keep
+    if choice.api_url is not None:
+        entry["api_url"] = choice.api_url
+    config = parse(tomlkit.dumps(document), path.parent)
+    return next(bot for bot in config.bots if bot.name == choice.name)
+
+
+def _token(choice: _Choice) -> str:
+    """The token: from the environment where it is kept there, typed unseen, or from standard input of a script."""
+    from traymon.secrets import SecretUnavailable, clean, read
+
+    if choice.keep.startswith("env:"):
+        return read(choice.keep, choice.name, choice.which)
+    if sys.stdin is not None and sys.stdin.isatty():
+        shape = "xoxb-…" if choice.transport == "rtm" else "xapp-…"
+        text = click.prompt(words.gettext("Token ({shape}), not shown").format(shape=shape), hide_input=True)
+    else:
+        text = sys.stdin.readline() if sys.stdin is not None else ""
+    token = clean(text, words.gettext("The token"))
+    if not token.startswith(_PREFIX[choice.transport]):
+        raise SecretUnavailable(_wrong_kind(choice.transport, token))
+    return token
+
+
+def _wrong_kind(transport: str, token: str) -> str:
+    if transport == "rtm" and token.startswith("xapp-"):
+        return words.gettext("This is an app-level token, which is for Socket Mode: add --transport socket.")
+    if transport == "socket" and token.startswith("xox"):
+        return words.gettext(
+            "Socket Mode needs the app-level token (xapp-…), which is under “Basic Information” of the app at "
+            "api.slack.com/apps."
+        )
+    return words.gettext("This is no token of Slack's: they begin with xoxb- (bots) or xapp- (apps).")
+
+
+def _check(bot: "BotConfig", token: str) -> None:
+    """Ask Slack whose token it is, and say so."""
+    from traymon.slack.endpoint import Endpoint
+    from traymon.slack.errors import SlackError
+    from traymon.slack.webapi import WebApi
+
+    try:
+        found = WebApi(Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file), token).auth_test(
+            _STEP_LIMIT_S
+        )
+    except SlackError as error:
+        failure = error.failure
+        sentence = words.cause(
+            failure.cause, detail=failure.detail, close_code=failure.close_code, evidence=failure.evidence
+        )
+        raise Sentence(
+            words.gettext("The token was not checked, and nothing was changed: {why}").format(why=sentence)
+        ) from None
+    click.echo(
+        words.gettext("Slack knows it: {user} in {team}.").format(
+            user=words.printable(found.user), team=words.printable(found.team)
+        )
+    )
+
+
+def _keep(bot: "BotConfig", choice: _Choice, token: str, profile: str) -> None:
+    from traymon.secrets import SecretUnavailable, store
+
+    place = bot.token if choice.which == "token" else bot.app_token
+    assert place is not None
+    if place.startswith("file:"):
+        _write_private(Path(place.removeprefix("file:")), f"{token}\n")
+    elif place == "keyring":
+        try:
+            store(choice.name, choice.which, token, profile=profile)
+        except SecretUnavailable as error:
+            raise Sentence(
+                words.gettext("{why} Or run setup again with --keep file:PATH or --keep env:NAME.").format(
+                    why=error
+                )
+            ) from None
+
+
+def _write(path: Path, document: "TOMLDocument") -> None:
+    import tomlkit
+
+    # A link stays a link: people keep their configuration in another folder and link to it.
+    _write_private(path.resolve(), tomlkit.dumps(document))
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Put ``text`` in place of the file as a whole, readable for this user only; a crash leaves old or new."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # mkstemp makes it 0600.
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _tell_running(context: Context, name: str) -> None:
+    """Let a running traymon try the new token at once, or say how to start."""
+    from traymon.desktop.control import ControlError, NotRunning, ask
+
+    try:
+        answer = ask(context.profile.control_address, {"do": "reconnect", "bot": name}, 5.0)
+    except NotRunning:
+        click.echo(words.gettext("Start it with “traymon”."))
+    except ControlError as error:
+        click.echo(words.printable(str(error)))
+    else:
+        sentences = answer.get("say") or [
+            words.gettext("Restart traymon to take the bot in: traymon quit, then traymon.")
+        ]
+        for sentence in sentences:
+            click.echo(words.printable(str(sentence)))
