@@ -31,7 +31,9 @@ def write_profile(folder: Path, bots: Mapping[str, str]) -> Profile:
         descriptor = os.open(token_file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(token_of(name))
-        lines.append(f'[bots.{name}]\ntransport = "rtm"\ntoken = "file:{token_file}"\napi_url = "{api_url}"\n')
+        lines.append(
+            f'[bots.{name}]\ntransport = "rtm"\ntoken = "file:{token_file}"\napi_url = "{api_url}"\n'
+        )
     profile.config_file.write_text("\n".join(lines))
     return profile
 
