@@ -795,6 +795,51 @@ class TestSocketMode:
             link.close()
 
 
+STRANGER = """
+import os, sys, threading
+from slack_sdk.rtm_v2 import RTMClient
+from slack_sdk.socket_mode import SocketModeClient
+from slack_sdk.socket_mode.response import SocketModeResponse
+from slack_sdk.web import WebClient
+
+base_url, token, app_token = sys.argv[1:]
+rtm = RTMClient(token=token, base_url=base_url)
+done = [threading.Event(), threading.Event()]
+
+@rtm.on("message")
+def answer(client, event):
+    client.send({"id": 1, "type": "message", "channel": event["channel"], "text": "heard " + event["text"]})
+    done[0].set()
+
+def acknowledge(client, envelope):
+    client.send_socket_mode_response(SocketModeResponse(envelope_id=envelope.envelope_id))
+    done[1].set()
+
+rtm.connect()
+socket_mode = SocketModeClient(app_token=app_token, web_client=WebClient(token=token, base_url=base_url))
+socket_mode.socket_mode_request_listeners.append(acknowledge)
+socket_mode.connect()
+heard = [event.wait(10) for event in done]
+os._exit(0 if all(heard) else 1)  # its helper threads do not end otherwise
+"""
+
+
+def test_slacks_own_clients_take_it_for_slack(slack: Simulator) -> None:
+    arguments = [slack.api_url, TOKEN, APP_TOKEN]
+    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    with subprocess.Popen([sys.executable, "-c", STRANGER, *arguments], env=environment) as stranger:
+        assert slack.wait(
+            lambda: {r.transport for r in slack.truth().links if r.hello_at} == {"rtm", "socket"}, 20
+        )
+        slack.push(TOKEN, {"type": "message", "channel": "C1", "text": "hi", "user": "U1", "ts": "1.2"})
+        slack.push(APP_TOKEN, {"type": "events_api", "envelope_id": "e1", "payload": {}})
+        assert stranger.wait(20) == 0
+    assert slack.wait(lambda: slack.received(TOKEN) and slack.received(APP_TOKEN), PATIENCE_S)
+    assert json.loads(slack.received(TOKEN)[0])["text"] == "heard hi"
+    assert json.loads(slack.received(APP_TOKEN)[0]) == {"envelope_id": "e1"}
+    assert slack.truth().oddities == ()
+
+
 class TestLife:
     def test_stop_drops_everything_and_ends_the_thread(self) -> None:
         slack = Simulator().start()
