@@ -1,0 +1,64 @@
+# Everything for developing traymon. Each target makes the virtual environment .venv by itself, once.
+#
+#   make demo [SECONDS=40] [NO_TRAY=1]   show what traymon does, without a Slack account
+#   make run  [NO_TRAY=1]                run it for your own bots
+#   make test                            all checks, then all tests
+#   make check                           format, lint, types, layers
+#   make icons                           draw the icons anew from their SVG sources
+#
+# PYTHON=/path/to/python3.11 chooses another Python.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# The environment of a shell may hold names like these; only what is given to make counts.
+given = $(if $(filter command line,$(origin $(1))),$($(1)))
+TRAY_OPTION := $(if $(call given,NO_TRAY),--no-tray)
+SECONDS_OPTION := $(if $(call given,SECONDS),--seconds $(SECONDS))
+
+.PHONY: help demo run test check icons clean
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+
+demo: $(VENV)/.has-demo
+	@$(BIN)/traymon demo $(SECONDS_OPTION) $(TRAY_OPTION)
+
+run: $(VENV)/.has-demo
+	@$(BIN)/traymon run $(TRAY_OPTION)
+
+test: check
+	$(BIN)/pytest
+
+check: $(VENV)/.has-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
+	$(BIN)/lint-imports
+
+icons: $(VENV)/.has-test
+	$(BIN)/python assets/render.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# What is installed stands in stamp files, so that nothing is asked of the network a second time.
+$(VENV)/.has-demo: pyproject.toml | $(BIN)/python
+	@echo "Installing traymon and its libraries into $(VENV) (once)."
+	@$(PIP) install --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.has-test: pyproject.toml | $(BIN)/python
+	@echo "Installing traymon, its libraries and the tools for its tests into $(VENV) (once)."
+	@$(PIP) install --editable '.[test]'
+	@touch $(VENV)/.has-demo $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "traymon needs Python 3.11 or newer: install it, or say make PYTHON=/path/to/python." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "traymon needs Python 3.11 or newer, $(PYTHON) is older: say make PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "This Python cannot make a virtual environment: apt install python3-venv, then try again." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
