@@ -76,6 +76,21 @@ def walk(items: tuple[MenuItem, ...]) -> Iterator[MenuItem]:
         yield from walk(item.submenu)
 
 
+FIRST_VIEW = TrayView(IconName.CONNECTING, "traymon", "", ())
+"""Shown until the first real view comes."""
+
+
+class Newest:
+    """The view to be shown now. Any thread replaces it, each icon's thread reads it when it draws.
+
+    Replacing and reading an attribute are atomic, and a drawing always takes the newest: no lock, and no older view
+    ever follows a newer one.
+    """
+
+    def __init__(self) -> None:
+        self.view = FIRST_VIEW
+
+
 class Tray(Protocol):
     """A place for one icon."""
 

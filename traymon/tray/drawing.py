@@ -1,0 +1,58 @@
+"""Bringing a :class:`TrayView` to a pystray icon: the newest one only, and of it only what is different."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from PIL import Image
+
+from traymon.tray.base import LOG_ITEM, IconName, Newest, TrayView
+from traymon.tray.icons import icon_image
+from traymon.tray.pystray_api import to_menu
+
+LARGEST = 64
+"""Pixels of the picture given to pystray itself; our backends ask for the sizes they need."""
+
+
+class OwnIcon(Protocol):
+    """What our backends have beyond pystray's ``Icon``."""
+
+    picture: Callable[[int], Image.Image] | None
+    icon: Any
+    menu: Any
+
+    def post(self, action: Callable[[], None]) -> None:
+        """Run ``action`` soon on the thread that owns the icon."""
+
+    def set_text(self, title: str, tooltip: str, *, attention: bool) -> None:
+        """Show both texts; ``attention`` when a person must act."""
+
+
+class Drawer:
+    """Draws the newest view on one icon. Belongs to the icon's thread."""
+
+    def __init__(self, icon: OwnIcon, choose: Callable[[str], None], newest: Newest) -> None:
+        self._icon = icon
+        self._choose = choose
+        self._newest = newest
+        self._drawn: TrayView | None = None
+
+    def draw(self) -> None:
+        """Bring the icon up to date, changing only what is different."""
+        before, view = self._drawn, self._newest.view
+        if before is None or view.icon != before.icon:
+            self._icon.picture = partial(icon_image, view.icon)
+            self._icon.icon = icon_image(view.icon, LARGEST)
+        if before is None or _texts(view) != _texts(before):
+            self._icon.set_text(view.title, view.tooltip, attention=view.icon is IconName.REFUSED)
+        if before is None or view.menu != before.menu:
+            self._icon.menu = to_menu(view.menu, self._choose)
+        self._drawn = view
+
+    def other_click(self) -> None:
+        """A click that is not the left one, where no menu can be shown."""
+        self._choose(LOG_ITEM)
+
+
+def _texts(view: TrayView) -> tuple[str, str, bool]:
+    return view.title, view.tooltip, view.icon is IconName.REFUSED

@@ -1,0 +1,163 @@
+"""The trays of Windows and macOS: pystray itself, which knows them well, within the limits it has there.
+
+From pystray's sources (0.19.5): Windows raises ``ValueError`` for a tooltip of 128 UTF-16 units or more; macOS wants
+its calls on the main thread, has no left click, and shows any picture as it is unless told that it is a template.
+"""
+
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from PIL import Image
+
+from traymon import words
+from traymon.tray.base import Activate, Clicks, Newest, TrayView
+from traymon.tray.icons import icon_image
+from traymon.tray.pystray_api import pystray, to_menu
+
+LONGEST_TOOLTIP = 127
+"""UTF-16 units: ``szTip`` of Windows' NOTIFYICONDATAW holds 128 with its closing zero."""
+
+_TEMPLATE_SIZE = 44
+_PLAIN_SIZE = 64
+
+Post = Callable[[Callable[[], None]], None]
+
+
+def shortened(text: str, longest: int = LONGEST_TOOLTIP) -> str:
+    """``text`` in at most ``longest`` UTF-16 units, cut between characters and marked with an ellipsis."""
+    if _units(text) <= longest:
+        return text
+    kept = text
+    while _units(kept) > longest - 1:
+        kept = kept[:-1]
+    return kept + "…"
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def picture_of(view: TrayView, platform: str) -> Image.Image:
+    """The picture to give pystray: on macOS the one whose alpha alone says everything."""
+    if platform == "darwin":
+        return icon_image(view.icon, _TEMPLATE_SIZE, template=True)
+    return icon_image(view.icon, _PLAIN_SIZE)
+
+
+class NativeTray:
+    """A tray by pystray. ``make_icon`` and ``post`` are for tests; ``post`` runs a function on the drawing thread."""
+
+    def __init__(
+        self,
+        on_activate: Activate,
+        *,
+        make_icon: Callable[..., Any] | None = None,
+        post: Post | None = None,
+        platform: str = sys.platform,
+    ) -> None:
+        self._platform = platform
+        self._clicks = Clicks(on_activate)
+        self._newest = Newest()
+        self._drawn: TrayView | None = None
+        self._painter = None if post or platform == "darwin" else _Painter()
+        self._post: Post = post or (_call_on_main_thread if self._painter is None else self._painter.post)
+        view = self._newest.view
+        self._icon = (make_icon or _icon_class(platform))("traymon", picture_of(view, platform), view.title)
+        self._stopped = False
+
+    @property
+    def host(self) -> str:
+        """One sentence for a person."""
+        if self._platform == "darwin":
+            return words.gettext("The icon is in the menu bar; a click opens its menu.")
+        return words.gettext(
+            "The icon is in the taskbar's corner: a left click reconnects, a right click opens the menu."
+        )
+
+    def run(self) -> None:
+        """Show the icon until :meth:`stop`; on macOS from the main thread."""
+        self._clicks.start()
+        if self._painter is not None:
+            self._painter.start()
+        if not self._stopped:
+            self._icon.run(lambda _: self._post(self._begin))
+        if self._painter is not None:
+            self._painter.stop()
+        self._clicks.stop()
+
+    def show(self, view: TrayView) -> None:
+        """Draw ``view`` soon; from any thread."""
+        self._newest.view = view
+        if self._drawn is not None:
+            self._post(self._draw)
+
+    def stop(self) -> None:
+        """End :meth:`run`; from any thread."""
+        self._stopped = True
+        self._icon.stop()
+
+    def _begin(self) -> None:
+        if self._stopped:
+            self._icon.stop()  # stop() came before pystray's loop could hear it
+            return
+        self._draw()
+        self._icon.visible = True
+        self._draw()  # what came while nothing was drawn yet
+
+    def _draw(self) -> None:
+        before, view = self._drawn, self._newest.view
+        self._drawn = view
+        if before is None or view.icon != before.icon:
+            self._icon.icon = picture_of(view, self._platform)
+        if before is None or view.tooltip != before.tooltip:
+            self._icon.title = shortened(view.tooltip or view.title)
+        if before is None or view.menu != before.menu:
+            self._icon.menu = to_menu(view.menu, self._clicks.choose)
+
+
+class _Painter:
+    """Runs drawing, one thing after the other: pystray on Windows may be called from any one thread."""
+
+    def __init__(self) -> None:
+        # Drawings from any thread to the painter's; None ends it.
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        # Alone calls the icon once it is shown. Daemon: a hanging shell must not keep the process alive.
+        self._thread = threading.Thread(target=self._paint, name="tray painter", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def post(self, action: Callable[[], None]) -> None:
+        self._work.put(action)
+
+    def stop(self) -> None:
+        self._work.put(None)
+        self._thread.join(1.0)
+
+    def _paint(self) -> None:
+        while (action := self._work.get()) is not None:
+            action()
+
+
+def _call_on_main_thread(action: Callable[[], None]) -> None:
+    """macOS: AppKit may be called on the main thread only."""
+    import_module("PyObjCTools.AppHelper").callAfter(action)
+
+
+def _icon_class(platform: str) -> Any:
+    return _template_icon() if platform == "darwin" else pystray.Icon
+
+
+def _template_icon() -> Any:
+    class TemplateIcon(pystray.Icon):  # type: ignore[misc] # pystray has no types
+        """A menu bar icon that macOS paints itself, light or dark, from the picture's alpha."""
+
+        def _assert_image(self) -> None:
+            super()._assert_image()
+            self._icon_image.setTemplate_(True)
+
+    return TemplateIcon
