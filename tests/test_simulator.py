@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -35,6 +36,7 @@ TOKEN = "xoxb-simulated"
 OTHER = "xoxb-other"
 APP_TOKEN = "xapp-simulated"
 PATIENCE_S = 10.0
+NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 @pytest.fixture
@@ -344,7 +346,7 @@ class TestRtm:
         link.sock.close()
         assert last_link(slack).ended_by == "client_fin"
         link = online(slack)
-        link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         link.sock.close()
         assert last_link(slack).ended_by == "client_rst"
         link = online(slack)
@@ -378,6 +380,14 @@ class TestStrikes:
         record = last_link(slack)
         assert (record.ended_by, record.close_code) == ("fin", None)
         assert slack.fin(TOKEN) == 0
+
+    def test_a_strike_at_a_client_that_just_reset(self, slack: Simulator) -> None:
+        for fault in (sim.Fin(), sim.Rst()) * 10:
+            link = online(slack)
+            link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            link.sock.close()
+            slack.strike(TOKEN, fault)
+            assert last_link(slack).ended_by in ("client_rst", "fin", "rst")
 
     def test_after_fin_nothing_is_answered(self, slack: Simulator) -> None:
         with closing(online(slack)) as link:

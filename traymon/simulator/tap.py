@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 from collections import deque
+from contextlib import suppress
 from typing import cast
 
 # How long a half-closed socket waits for the client to close its side: an attentive client needs milliseconds.
@@ -93,7 +94,11 @@ class Tap(asyncio.Protocol):
             return
         self._half_closed = True
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # the client reset the connection, and the loop was not told yet
+                self._transport.abort()
+                return
             asyncio.get_running_loop().call_later(_LINGER_S, self.close)
         else:  # TLS cannot half-close
             self._transport.close()
@@ -104,7 +109,8 @@ class Tap(asyncio.Protocol):
             return
         sock = cast("socket.socket | None", self._transport.get_extra_info("socket"))
         if sock is not None and not self._transport.is_closing():
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            with suppress(OSError):  # the client was faster
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self._transport.abort()
 
     def abort(self) -> None:
