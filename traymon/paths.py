@@ -7,7 +7,6 @@ configuration file's path, so that the same ``--config FILE`` always finds the s
 import hashlib
 import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,14 +51,16 @@ class Profile:
         """The address of the control socket: a path, on Windows a pipe's name.
 
         A path too long for a Unix socket gives way to a short one made of its hash, in a folder of this user's own
-        under the system's temporary folder.
+        below /tmp.
         """
         if sys.platform == "win32":
             return rf"\\.\pipe\{_APP}-{_digest(str(self.state_dir))}"
         path = self.runtime_dir / "control.sock"
         if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
             return str(path)
-        return str(_short_folder(tempfile.gettempdir()) / f"{_digest(str(path))}.sock")
+        # Not TMPDIR: it may be long itself, and not every shell of the user's has the same. Who opens a socket there
+        # checks that the folder is this user's.
+        return f"/tmp/{_APP}-{_user()}/{_digest(str(path))}.sock"  # noqa: S108
 
     @classmethod
     def default(cls, config: Path | None = None) -> "Profile":
@@ -120,9 +121,3 @@ def _runtime_folder(state: Path) -> Path:
         if os.path.isabs(folder) and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
             return Path(folder) / _APP
     return state / "run"
-
-
-def _short_folder(temporary: str) -> Path:
-    folder = Path(temporary) / f"{_APP}-{_user()}"
-    # A TMPDIR may itself be too long (macOS, test runners): the system's own is short everywhere.
-    return folder if len(os.fsencode(folder)) <= _SOCKET_PATH_BYTES - 20 else Path("/tmp") / folder.name  # noqa: S108

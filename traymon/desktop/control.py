@@ -296,18 +296,24 @@ else:
             raise FileNotFoundError  # somebody else's: what listens there is not ours
         client = socket.socket(socket.AF_UNIX)
         with client:
-            client.settimeout(timeout_s)
-            client.connect(address)
-            client.setblocking(True)
+            # Not settimeout: with that, a server whose queue is full for a moment is an error at once.
+            _set_limits(client, timeout_s)
+            try:
+                client.connect(address)
+            except BlockingIOError:
+                raise TimeoutError from None
             return Connection(client.detach())
 
     def _limit(connection: Connection, seconds: float) -> None:
         """Let no read or write on the connection last longer: the system's own limit, as recv_bytes has none."""
-        whole = int(seconds)
-        limit = struct.pack("@ll", whole, int((seconds - whole) * 1_000_000) or (not whole))
         with socket.socket(fileno=os.dup(connection.fileno())) as same:
-            same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-            same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+            _set_limits(same, seconds)
+
+    def _set_limits(open_socket: socket.socket, seconds: float) -> None:
+        # A struct timeval; all zero would mean no limit.
+        limit = struct.pack("@ll", int(seconds), max(1, int(seconds % 1 * 1_000_000)))
+        open_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        open_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def _cut(connection: Connection) -> None:
         """End the connection under the thread that waits in it; that thread closes it."""
