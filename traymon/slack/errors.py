@@ -19,6 +19,7 @@ import socket
 import ssl
 import urllib.error
 from collections.abc import Mapping
+from dataclasses import replace
 
 from slack_sdk.errors import SlackClientError
 from websocket import (
@@ -32,17 +33,26 @@ from websocket import (
 )
 
 from traymon.keeper.core.causes import Cause, Fact, Failure, Phase
+from traymon.secrets import redacted
 
 ABNORMAL = 1006
 """RFC 6455 7.4.1: what an application is told when a link ends without a close frame; never sent on the wire."""
+
+
+def without_secrets(failure: Failure) -> Failure:
+    """``failure`` as it may be kept and shown: who answers may echo the token it was sent."""
+    evidence = {
+        key: redacted(fact) if isinstance(fact, str) else fact for key, fact in failure.evidence.items()
+    }
+    return replace(failure, detail=redacted(failure.detail), evidence=evidence)
 
 
 class SlackError(Exception):
     """Something ended an attempt, a call or a link."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(failure)
-        self.failure = failure
+        self.failure = without_secrets(failure)
+        super().__init__(self.failure)
 
     def __str__(self) -> str:
         detail = f": {self.failure.detail}" if self.failure.detail else ""
@@ -115,7 +125,11 @@ def _look(exc: BaseException, phase: Phase) -> tuple[Cause, dict[str, Fact]]:
     """The cause and what the exception itself shows. Subclasses of OSError come before OSError."""
     match exc:
         case ssl.SSLCertVerificationError():
-            return Cause.TLS, {"error": exc.verify_message, "verify_code": exc.verify_code}
+            # Where the system's own trust was asked, truststore made the error and may have left these out.
+            facts: dict[str, Fact] = {"error": getattr(exc, "verify_message", "certificate not trusted")}
+            if (code := getattr(exc, "verify_code", None)) is not None:
+                facts["verify_code"] = code
+            return Cause.TLS, facts
         case ssl.SSLError():
             return Cause.TLS, {"error": _tls_reason(exc)}
         case socket.gaierror():

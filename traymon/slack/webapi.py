@@ -128,6 +128,11 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = cast(Any, self._wire)
 
+    def close(self) -> None:
+        """Let go of the wire, as happens before the answer is read; whoever dialled ends it."""
+        self.sock = None
+        super().close()
+
 
 class _Answer:
     """One HTTP answer. Header names are lower-case."""
@@ -177,6 +182,8 @@ def _judge(answer: _Answer, facts: Mapping[str, Fact]) -> None:
         failure = http_failure(answer.status, answer.headers, Phase.API, evidence=facts)
         raise SlackError(failure)
     if isinstance(data, dict):
+        if data.get("ok") is not True:
+            raise _slack_error('the answer lacks "ok": true', facts)
         return
     if is_json:
         kind = {type(None): "null", list: "a list", str: "text", bool: "a boolean"}.get(
