@@ -1,6 +1,8 @@
 """What several tests need: bots of the simulator's in a profile of their own, and the log as a list."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +23,11 @@ def token_of(name: str) -> str:
     return f"xoxb-test-{name}"
 
 
-def write_profile(folder: Path, bots: Mapping[str, str]) -> Profile:
-    """A profile in ``folder`` with RTM bots: name → API URL; each has :func:`token_of` in a private file."""
+def write_profile(
+    folder: Path, bots: Mapping[str, str], *, tokens: Mapping[str, str] | None = None
+) -> Profile:
+    """A profile in ``folder`` with RTM bots: name → API URL; each has its token of ``tokens``, or
+    :func:`token_of` its name, in a private file."""
     profile = Profile.throwaway(folder)
     profile.config_file.parent.mkdir(parents=True, exist_ok=True)
     lines = []
@@ -30,7 +35,7 @@ def write_profile(folder: Path, bots: Mapping[str, str]) -> Profile:
         token_file = profile.config_file.parent / f"{name}.token"
         descriptor = os.open(token_file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(token_of(name))
+            file.write((tokens or {}).get(name) or token_of(name))
         lines.append(
             f'[bots.{name}]\ntransport = "rtm"\ntoken = "file:{token_file}"\napi_url = "{api_url}"\n'
         )
@@ -73,3 +78,18 @@ def wait_for(app: App, so: Callable[[], bool], timeout_s: float = PATIENCE_S, wh
 def events(profile: Profile, bot: str, *kinds: str) -> list[Event]:
     """The bot's events in the log, all or of some kinds."""
     return [e for e in LogView(profile.db).events(bot=bot) if not kinds or e.kind in kinds]
+
+
+def start(profile: Profile, *options: str) -> subprocess.Popen[str]:
+    """The command itself, as a person runs it."""
+    command = [
+        sys.executable,
+        "-m",
+        "traymon",
+        *options,
+        "--config",
+        str(profile.config_file),
+        "run",
+        "--no-tray",
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -1,17 +1,12 @@
 """kill -9 at twenty random moments: the log stays whole, and every stop is near the truth that Slack's side knows."""
 
-import os
 import random
 import re
-import subprocess
-import sys
 import threading
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
-from tests.support import PATIENCE_S, events, token_of, write_profile
+from tests.support import PATIENCE_S, events, start, token_of, write_profile
 from traymon.keeper.core.effects import SILENT_KINDS
 from traymon.paths import Profile
 from traymon.sessionlog.view import LogView
@@ -21,25 +16,6 @@ SEED = 20161220
 KILLS = 20
 ESTIMATE_MS = 15_000
 """Promise 1: a stop after a kill is within 15 s of the truth."""
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folders of the test's own, for it and for the processes that it starts, and no desktop."""
-    for name in os.environ:
-        if name.startswith(("XDG_", "SLACK_", "DBUS_", "DISPLAY", "WAYLAND_")):
-            monkeypatch.delenv(name)
-    (tmp_path / "run").mkdir(mode=0o700)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
-    return tmp_path
-
-
-def start(profile: Profile) -> subprocess.Popen[str]:
-    """The command itself, as a person runs it."""
-    command = [sys.executable, "-m", "traymon", "--config", str(profile.config_file), "run", "--no-tray"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def test_twenty_kills(home: Path) -> None:
@@ -67,7 +43,7 @@ def test_twenty_kills(home: Path) -> None:
         assert process.returncode == 0, said
         truth = slack.truth().links_of(token)
 
-    told = [e for e in events(profile, "bot", "start", "stop")]
+    told = events(profile, "bot", "start", "stop")
     assert [e.kind for e in told] == ["start", "stop"] * (len(told) // 2)
     assert len(told) >= KILLS  # most kills came while the bot was up
     for begun, ended in zip(told[::2], told[1::2], strict=True):

@@ -81,7 +81,7 @@ _SECRET_TEXT = re.compile(
 def redacted(text: str) -> str:
     """``text`` with everything in it that looks like a token, a link's address or a password made unreadable.
 
-    The last net, for tracebacks and debug output. Nothing that knows a secret may count on it.
+    The last net, for what others echo, for tracebacks and debug output. Nothing that knows a secret may count on it.
     """
     return _SECRET_TEXT.sub("•••", text)
 

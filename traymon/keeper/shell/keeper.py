@@ -149,6 +149,7 @@ class Keeper:
         told: list[TellUser] = []
         try:
             effects = self._core.receive(event, at)
+            _log.debug("%s: %s: %s", self.bot, event, effects)
             told = [effect for effect in effects if isinstance(effect, TellUser)]
             self._record(effects)
             for effect in effects:

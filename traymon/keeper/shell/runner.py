@@ -9,7 +9,7 @@ from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.keeper.core.effects import Farewell
 from traymon.slack.cancel import Cancel
-from traymon.slack.errors import SlackError
+from traymon.slack.errors import SlackError, without_secrets
 from traymon.slack.link import ControlFrame, Link
 from traymon.slackwire import frames
 from traymon.slackwire.api import ConnectAnswer
@@ -149,7 +149,9 @@ class LinkRunner:
             case frames.ErrorFrame(code, message):
                 cause = Cause.URL_EXPIRED if code == SPENT_URL else Cause.SLACK_ERROR
                 evidence = {"error": code}
-                return Failure(cause, Phase.HELLO, message, reached_slack=True, evidence=evidence)
+                return without_secrets(
+                    Failure(cause, Phase.HELLO, message, reached_slack=True, evidence=evidence)
+                )
             case frames.TeamMigration():
                 return Failure(Cause.TEAM_MIGRATION, Phase.LIVE, reached_slack=True)
             case _:
