@@ -128,14 +128,14 @@ def _from_environment(environ: Mapping[str, str]) -> Config:
 
 
 def _toml_sentence(error: str) -> str:
-    """tomllib's message, plainer for the mistake that people make most: a table written twice."""
-    twice = re.match(r"Cannot declare \('bots', '(?P<name>.*)'\) twice \(at line (?P<line>\d+)", error)
+    """tomllib's message, plainer for the mistake that people make most: something written twice."""
+    place = re.search(r"\((at [^()]*)\)$", error)
+    where = f" ({place[1].split(',')[0]})" if place else ""
+    twice = re.match(r"Cannot declare \('bots', '(.*?)'\) twice", error)
     if twice:
-        name = words.printable(twice["name"])
-        return f"two bots are named “{name}” (line {twice['line']}): give each a name of its own."
-    again = re.match(r"Cannot overwrite a value \(at line (?P<line>\d+)", error)
-    if again:
-        return f"a setting is given twice (line {again['line']}): keep one of them."
+        return f"two bots are named “{words.printable(twice[1])}”{where}: give each a name of its own."
+    if error.startswith("Cannot overwrite a value"):
+        return f"a setting is given twice{where}: keep one of them."
     return f"it is not valid TOML: {words.printable(error)}."
 
 

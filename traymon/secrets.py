@@ -131,20 +131,22 @@ def _from_file(path: str) -> str:
             f"The token's file {path} cannot be read ({error.strerror}): make it, or correct its path.",
             waits=isinstance(error, FileNotFoundError),
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise SecretUnavailable(f"The token's file {path} is no ordinary file: name one.")
         if sys.platform != "win32" and (found.st_uid != os.getuid() or found.st_mode & 0o077):
             raise SecretUnavailable(
                 f"The token's file {path} could be read by others: make it yours and run chmod 600 on it."
             )
-        try:
-            content = file.read(_LONGEST_TOKEN + 1)
-        except OSError as error:
-            raise SecretUnavailable(
-                f"The token's file {path} cannot be read ({error.strerror}).", waits=True
-            ) from None
+        content = os.read(descriptor, _LONGEST_TOKEN + 8)
+    except OSError as error:
+        raise SecretUnavailable(
+            f"The token's file {path} cannot be read ({error.strerror}); traymon tries again later.",
+            waits=True,
+        ) from None
+    finally:
+        os.close(descriptor)
     return content.decode("utf-8", "replace").removeprefix("\ufeff")
 
 
