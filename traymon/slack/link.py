@@ -10,6 +10,7 @@ Rules of a link's end
 """
 
 import contextlib
+import re
 import struct
 import threading
 import time
@@ -44,8 +45,9 @@ SEND_LIMIT_S = 2.0
 """A send that the system does not take for this long means that nothing of ours arrives any more."""
 MESSAGE_LIMIT = 32 * 1024 * 1024
 """Bytes. Slack's events stay far below 1 MB; a stream without end must not fill the memory."""
-_HANDSHAKE_LIMIT = 256 * 1024
-"""Bytes of the answer to the handshake, a refusal's page included."""
+_HANDSHAKE_LIMIT = 64 * 1024
+"""Bytes of the answer to the handshake, a refusal's page included: websocket-client reads it byte by byte."""
+_STATUS_LINE = re.compile(r"HTTP/1\.[01] ([1-5][0-9]{2})\b")
 _CONTROL_LIMIT = 125
 """Bytes of a ping, pong or close frame (RFC 6455 5.5)."""
 _VERDICT_WAIT_S = 0.3
@@ -392,13 +394,13 @@ def _shake_hands(wire: Wire, url: str, target: Target, limit_s: float) -> _WebSo
         except WebSocketBadStatusException as refusal:
             raise _refused(refusal.status_code, refusal.resp_headers, facts) from None
         except (WebSocketConnectionClosedException, WebSocketTimeoutException):
-            if wire.first_bytes and not wire.first_bytes.startswith("HTTP/"):
-                raise _not_websocket(wire, facts) from None
-            raise
+            if not wire.first_bytes:
+                raise
+            raise _unlike_a_handshake(wire, facts) from None
         except (WebSocketException, ValueError, TooMuchError):
             if socket.status is not None and socket.status != SWITCHING_PROTOCOLS:
                 raise _refused(socket.status, socket.headers, facts) from None
-            raise _not_websocket(wire, facts) from None
+            raise _unlike_a_handshake(wire, facts) from None
     _check(socket, wire, facts)
     wire.deadline = wire.allowance = None
     return socket
@@ -411,13 +413,17 @@ def _check(socket: _WebSocket, wire: Wire, facts: Mapping[str, Fact]) -> None:
         raise _refused(socket.status or 0, headers, facts)
     for name in ("sec-websocket-protocol", "sec-websocket-extensions"):
         if name in headers:
-            raise _not_websocket(wire, {**facts, "error": f"{name} that was not asked for"})
+            raise _unlike_a_handshake(wire, {**facts, "error": f"{name} that was not asked for"})
 
 
 def _refused(status: int, headers: Mapping[str, str] | None, facts: Mapping[str, Fact]) -> SlackError:
     return SlackError(http_failure(status, headers or {}, Phase.HANDSHAKE, evidence=facts))
 
 
-def _not_websocket(wire: Wire, facts: Mapping[str, Fact]) -> SlackError:
+def _unlike_a_handshake(wire: Wire, facts: Mapping[str, Fact]) -> SlackError:
+    """What did come: an HTTP status whose page broke off or has no end, or something else altogether."""
+    status = _STATUS_LINE.match(wire.first_bytes)
+    if status is not None and int(status[1]) != SWITCHING_PROTOCOLS:
+        return _refused(int(status[1]), None, facts)
     evidence = {**facts, "first_bytes": wire.first_bytes}
     return SlackError(Failure(Cause.NOT_WEBSOCKET, Phase.HANDSHAKE, reached_slack=True, evidence=evidence))
