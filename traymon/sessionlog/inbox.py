@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from traymon.sessionlog.store import Batch, Loss
 
@@ -29,6 +29,7 @@ class Inbox:
         self._changed = threading.Condition()
         self._batches: deque[Batch] = deque()
         self._entries = 0
+        self._number = 0
         self._losses: dict[str, Loss] = {}
         self._closing = False
         self._poked = False
@@ -38,7 +39,8 @@ class Inbox:
         with self._changed:
             if self._closing:
                 return False
-            self._batches.append(batch)
+            self._number += 1
+            self._batches.append(replace(batch, number=self._number))
             self._entries += _size(batch)
             self._trim()
             self._changed.notify()

@@ -165,10 +165,11 @@ class SessionLog:
             hold = self._store is None and self._unnumbered is None
             work = self._inbox.take(next_beat - time.monotonic(), MOST_AT_ONCE, hold=hold)
             self._guarded(self._put_down, work)
+            _call_all(self._inbox.release_lost())
             if time.monotonic() >= next_beat:
                 self._guarded(self._beat)
                 next_beat = time.monotonic() + self._heartbeat_s
-            if work.closing and (len(work.batches) < MOST_AT_ONCE or self._store is None):
+            if work.closing and (self._inbox.left() == 0 or self._store is None):
                 break
         self._guarded(self._end)
 
@@ -195,24 +196,23 @@ class SessionLog:
             done = False
         if not done:
             self._inbox.give_back(work)
-            _call_all(self._inbox.release_lost())
         self._tell()
 
     def _write(self, work: Work, chosen: dict[str, str]) -> bool:
         assert self._store is not None
         try:
             added = self._store.write(work.batches, work.losses, chosen, now=self._clock.now())
-            shown = self._store.as_shown(added) if self._on_line else []
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
             return False
         self._db_fault = None
         self._remember(work, chosen)
+        lines = self._lines(self._store, added)
         self._project()
         for loss in work.losses.values():
             _call_all(loss.release())
         _call_all(batch.on_committed for batch in work.batches if batch.on_committed is not None)
-        self._announce(shown)
+        self._announce(lines)
         return True
 
     def _remember(self, work: Work, chosen: dict[str, str]) -> None:
@@ -271,12 +271,12 @@ class SessionLog:
             above = self._text.last_number()
         except OSError:
             above = 0  # _project() says so
-        store = Store(self._db, self._run, number_above=above)
+        # Behind the last line there may be events without one.
+        store = Store(self._db, self._run, number_above=max(above, self._text_at or 0))
         try:
             for bot, (transport, entry) in self._present.items():
                 store.resume(bot, transport, entry)
             kept = store.settings()
-            shown = store.as_shown(store.repaired) if self._on_line else []
         except BaseException:
             store.close()
             raise
@@ -285,7 +285,7 @@ class SessionLog:
             # What was chosen in this run goes into a file that does not have it.
             self._unsaved.update({k: v for k, v in self._choices.items() if kept.get(k) != v})
             self._choices = {**kept, **self._choices}
-        self._announce(shown)
+        self._announce(self._lines(store, store.repaired))
 
     def _let_go(self) -> None:
         store, self._store = self._store, None
@@ -307,8 +307,10 @@ class SessionLog:
                 self._notice = _damaged(target)
                 self._ready()
                 return
-        _log.warning("the session log cannot be written: %s", error)
-        self._db_fault = _unwritable(self._db, error)
+        sentence = _unwritable(self._db, error)
+        if sentence != self._db_fault:
+            _log.warning("the session log cannot be written: %s", error)
+        self._db_fault = sentence
 
     def _go_on_beside_newer(self, error: Exception) -> None:
         _log.warning("%s: %s", self._db, error)
@@ -351,11 +353,18 @@ class SessionLog:
 
     # Telling
 
-    def _announce(self, events: Sequence[Event]) -> None:
+    def _lines(self, store: Store, events: Sequence[Event]) -> list[str]:
+        """What ``on_line`` is to get: a view only, so a file that cannot be read now costs no more than that."""
+        if self._on_line is None:
+            return []
+        with contextlib.suppress(sqlite3.Error):
+            return [text for text in map(line, store.as_shown(events)) if text is not None]
+        return []
+
+    def _announce(self, lines: Sequence[str]) -> None:
         if self._on_line is not None:
-            for text in map(line, events):
-                if text is not None:
-                    call(self._on_line, text)
+            for text in lines:
+                call(self._on_line, text)
 
     def _tell(self) -> None:
         sentence = self._db_fault or self._text_fault or self._notice

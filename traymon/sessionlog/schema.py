@@ -4,6 +4,7 @@ Only the process that records opens the file for writing and migrates it; viewer
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -50,14 +51,16 @@ MIGRATIONS: tuple[Migration, ...] = (
         1,
         (
             # One row for each start of the program. `token` finds a run's own row again after the file was reopened;
-            # `started_wall_ms` (UTC) and `started_at` (the clock that counts sleep) anchor its times.
+            # `started_wall_ms` (UTC) and `started_at` (the clock that counts sleep) anchor its times; `taken` counts
+            # the batches that it has written.
             """CREATE TABLE runs (
                 id INTEGER PRIMARY KEY AUTOINCREMENT,
                 token TEXT NOT NULL UNIQUE,
                 started_wall_ms INTEGER NOT NULL,
                 started_at INTEGER NOT NULL,
                 boot_id TEXT,
-                version TEXT NOT NULL
+                version TEXT NOT NULL,
+                taken INTEGER NOT NULL DEFAULT 0
             )""",
             """CREATE TABLE spans (
                 id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -112,7 +115,7 @@ def open_for_writing(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -
 
     Raises NewerStoreError, DamagedStoreError, and sqlite3.Error or OSError where file or folder cannot be used now.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     # SQLite would create it readable for everyone; -wal and -shm take over the file's mode.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, timeout=BUSY_LIMIT_S, isolation_level=None)
@@ -124,6 +127,14 @@ def open_for_writing(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -
             raise DamagedStoreError(str(error)) from error
         raise
     return connection
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder``, private, where it is missing. Raises OSError, with a plain word where a file is in its place."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:

@@ -38,12 +38,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one call of ``record`` brought: written whole or not at all."""
+    """What one call of ``record`` brought: written whole or not at all.
+
+    ``number`` counts the batches of a run from 1: so a commit that failed, but reached the disk all the same (an
+    fsync that reported an error), is not made again.
+    """
 
     bot: str
     transport: str
     entries: Sequence[EnterState | Note]
     on_committed: Callable[[], None] | None = None
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -52,7 +57,7 @@ class Loss:
 
     ``since`` is the instant (clock that counts sleep) from which the bot's state is not known because of it.
     ``stop`` is the first lost note of a session, where it is a stop: it is kept, as its start was written.
-    ``waiting`` are the callbacks of the lost calls: nobody is to wait for ever.
+    ``waiting`` are the callbacks of the lost calls: nobody is to wait for ever. ``number`` is the last lost batch's.
     """
 
     transport: str
@@ -60,11 +65,13 @@ class Loss:
     since: int | None = None
     stop: Note | None = None
     waiting: list[Callable[[], None]] = field(default_factory=list)
+    number: int = 0
     _session_noted: bool = False
 
     def add(self, batch: Batch) -> None:
         """One more batch is lost; batches are lost in the order in which they came."""
         self.entries += len(batch.entries)
+        self.number = batch.number
         for entry in batch.entries:
             if isinstance(entry, EnterState):
                 self.since = entry.at if self.since is None else self.since
@@ -77,6 +84,7 @@ class Loss:
     def absorb(self, later: "Loss") -> None:
         """What was lost after this."""
         self.entries += later.entries
+        self.number = later.number
         self.since = later.since if self.since is None else self.since
         if not self._session_noted:
             self._session_noted, self.stop = later._session_noted, later.stop
@@ -149,9 +157,10 @@ class Store:
 
     def _begin(self, run: Run) -> None:
         self._boot_id = run.boot_id
-        row = self._one("SELECT id, started_wall_ms, started_at FROM runs WHERE token = ?", run.token)
+        self._taken = 0  # number of the last batch that is in the file
+        row = self._one("SELECT id, started_wall_ms, started_at, taken FROM runs WHERE token = ?", run.token)
         if row is not None:  # reopened after a fault: the same run goes on
-            self._run, self._anchor = row[0], Anchor(row[1], row[2])
+            self._run, self._anchor, self._taken = row[0], Anchor(row[1], row[2]), row[3]
             return
         self.repaired = self._close_died_runs()
         self._anchor = self._joined(run.anchor)
@@ -214,13 +223,20 @@ class Store:
         ``now`` (clock that counts sleep) dates what has no time of its own.
         """
         added: list[Event] = []
+        line = self._anchor.line(now)
+        numbers = [*(batch.number for batch in batches), *(loss.number for loss in (losses or {}).values())]
+        taken = max(numbers, default=self._taken)
         with transaction(self._connection):
             for bot, loss in (losses or {}).items():
-                added += self._note_loss(bot, loss, self._anchor.line(now))
+                if not 0 < loss.number <= self._taken:
+                    added += self._note_loss(bot, loss, line)
             for batch in batches:
-                added += self._put(batch, self._anchor.line(now))
+                if not 0 < batch.number <= self._taken:
+                    added += self._put(batch, line)
             for name, value in (settings or {}).items():
-                added += self._set(name, value, self._anchor.line(now))
+                added += self._set(name, value, line)
+            self._connection.execute("UPDATE runs SET taken = ? WHERE id = ?", (taken, self._run))
+        self._taken = taken
         return added
 
     def _put(self, batch: Batch, now: int) -> list[Event]:

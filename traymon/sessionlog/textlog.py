@@ -15,6 +15,7 @@ from traymon import words
 from traymon.keeper.core.causes import Cause
 from traymon.keeper.core.effects import SILENT_KINDS, NoteKind
 from traymon.sessionlog.rows import MACHINE, Event
+from traymon.sessionlog.schema import make_folder
 
 MOST_BYTES = 5_000_000
 """Size at which the file is rotated: some 40,000 lines, which every editor still opens at once."""
@@ -167,7 +168,7 @@ class TextLog:
     def append(self, text: str) -> None:
         """Append one line, whole or not at all, with one write."""
         data = f"{text}\n".encode("utf-8", "backslashreplace")
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         self._rotate(len(data))
         file = os.open(self.path, _OPEN_FLAGS, 0o600)
         try:

@@ -49,14 +49,14 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A run of down in which something failed; ``ended_at`` is ``None`` while it lasts.
+    """A run of down, by now over, in which something failed.
 
     ``cause`` is why the session before it ended, or why its first attempt failed.
     """
 
     started_at: int
     lasted_ms: int
-    ended_at: int | None
+    ended_at: int
     cause: str | None
 
 
@@ -103,7 +103,7 @@ class LogView:
         return _totals(self.spans(bot, since), since)
 
     def last_outage(self, bot: str) -> Outage | None:
-        """The latest outage, which may still last; ``None`` where there was none, or the log cannot be read."""
+        """The latest outage that is over; ``None`` where there was none, or the log cannot be read."""
         try:
             with self._reading() as connection:
                 return (
@@ -248,25 +248,31 @@ def _length(span: Span, since: int | None) -> int:
 
 
 def _last_outage(newest_first: Iterator[Span]) -> Outage | None:
-    """Gather the newest run of down in which something failed, then look at what it followed."""
+    """Gather the newest finished run of down in which something failed, then look at what it followed."""
     run: list[Span] = []
     for span in newest_first:
         if span.state in DOWN:
             run.append(span)
-        elif any(each.state in _FAILED for each in run):
-            return _outage(run, span)
-        else:
-            run = []
-    return _outage(run, None) if any(each.state in _FAILED for each in run) else None
+            continue
+        outage = _outage(run, span)
+        if outage is not None:
+            return outage
+        run = []
+    return _outage(run, None)
 
 
-def _outage(newest_first: list[Span], before: Span | None) -> Outage:
+def _outage(newest_first: list[Span], before: Span | None) -> Outage | None:
+    if not any(span.state in _FAILED for span in newest_first):
+        return None
+    ended_at = newest_first[0].ended_at
+    if ended_at is None:
+        return None  # it still lasts
     own = next((span.cause for span in reversed(newest_first) if span.cause is not None), None)
     session = before.cause if before is not None and before.state in UP else None
     return Outage(
         started_at=newest_first[-1].started_at,
         lasted_ms=sum(span.lasted_ms for span in newest_first),
-        ended_at=newest_first[0].ended_at,
+        ended_at=ended_at,
         cause=session or own,
     )
 
