@@ -95,7 +95,13 @@ def test_urllib_wraps_and_is_unwrapped():
 
 def test_our_own_failure_passes_unchanged():
     failure = Failure(Cause.GOODBYE, Phase.LIVE)
-    assert of(SlackError(failure), Phase.API) is failure
+    assert of(SlackError(failure), Phase.API) == failure
+
+
+def test_what_looks_like_a_secret_is_not_kept():
+    failure = Failure(Cause.SLACK_ERROR, Phase.API, "xoxb-1-a", evidence={"error": "wss://h/t", "errno": 1})
+    kept = SlackError(failure).failure
+    assert (kept.detail, kept.evidence) == ("•••", {"error": "•••", "errno": 1})
 
 
 def test_abandoned_is_the_users_doing():

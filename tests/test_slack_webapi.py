@@ -415,6 +415,24 @@ def test_nothing_secret_is_logged_even_when_everything_is(slack, api, caplog):
     assert "canary" not in repr(api) + repr(vars(api)["_endpoint"])
 
 
+@pytest.mark.parametrize("token", [TOKEN, "an-odd-canary-token"])
+@pytest.mark.parametrize(
+    "echo", ["{} is no HTTP\r\n", http_answer(b"{}").decode(), http_answer(b"<p>{}").decode()]
+)
+def test_a_token_that_is_echoed_is_not_kept(token, echo):
+    """Also one that does not look like a token: who knows it can find it."""
+    answer = echo.replace("Length: ", "Length: 9").format(token) + "x" * 999
+    with serve(saying(answer.encode())) as server:
+        got = failure(WebApi(Endpoint(f"http://127.0.0.1:{server.port}/"), token).auth_test, LIMIT_S)
+    assert got.evidence
+    assert token not in repr(got)
+
+
+def test_an_error_code_that_echoes_the_token():
+    body = f'{{"ok": false, "error": "bad token {TOKEN}"}}'.encode()
+    assert answered_by(saying(http_answer(body))).detail.startswith("bad token")
+
+
 def test_the_connection_is_ended():
     ended = threading.Event()
 

@@ -120,6 +120,15 @@ def test_the_first_bytes_are_kept_as_evidence(pair):
     assert wire.first_bytes == "SSH-2.0\\x0d\\x0a" + "x" * 39
 
 
+def test_a_secret_that_comes_back_is_no_evidence(pair):
+    wire, theirs = pair
+    wire.secret = b"canary-token"
+    theirs.sendall(b"x" * 40 + b"canary-token" + b"y" * 100)
+    for _ in range(8):
+        wire.recv(10)
+    assert wire.first_bytes == "x" * 40 + "***" + "y" * 5
+
+
 def test_bytes_are_printable():
     assert printable_bytes(b"a\\\x1b\xff~") == "a\\x5c\\x1b\\xff~"
 

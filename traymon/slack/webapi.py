@@ -22,7 +22,7 @@ from traymon.slack.cancel import Cancel
 from traymon.slack.dial import Limits, dial, step
 from traymon.slack.endpoint import Endpoint, Target
 from traymon.slack.errors import SlackError, http_failure, retry_after_ms
-from traymon.slack.wire import TooMuchError, Wire, printable_bytes
+from traymon.slack.wire import TooMuchError, Wire, hidden, printable_bytes
 from traymon.slackwire import api, codes
 
 ANSWER_LIMIT = 8 * 1024 * 1024
@@ -104,6 +104,7 @@ class _Client(WebClient):
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
         target = Target.of(url)
         wire = dial(target, self._endpoint, self._limits, self._cancel, tunnel=False, reached=False)
+        wire.secret = (self.token or "").encode()
         try:
             with self._cancel.watch(wire.abort):
                 answer = _exchange(wire, target, self._endpoint, req, self._limits.step_s)
@@ -169,7 +170,8 @@ def _exchange(wire: Wire, target: Target, endpoint: Endpoint, req: Request, limi
     except http.client.HTTPException:
         facts: dict[str, Fact] = {"host": target.host, "first_bytes": wire.first_bytes}
         raise _slack_error("", facts) from None
-    return _Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return _Answer(response.status, headers, hidden(body, wire.secret))
 
 
 def _judge(answer: _Answer, facts: Mapping[str, Fact]) -> None:

@@ -17,7 +17,8 @@ import time
 from collections.abc import Iterator
 
 _CHUNK = 65_536
-_HEAD = 48  # first bytes kept as evidence, as many as slackwire keeps of a frame
+_HEAD = 48  # first bytes shown as evidence, as many as slackwire shows of a frame
+_HEAD_KEPT = 1_024  # more are kept, so that a secret is found whole before it is cut
 
 # Windows does not document that shutting a socket down wakes select(): there a wait looks up now and then.
 _LONGEST_WAIT_S = 5.0 if sys.platform == "win32" else None
@@ -54,12 +55,14 @@ class Wire:
         """When the step under way is over: reads then raise TimeoutError. Set by the reading thread."""
         self.allowance: int | None = None
         """Bytes that may still be read before :class:`TooMuchError`; ``None``: any. Set by the reading thread."""
+        self.secret = b""
+        """What was sent and must not come back as evidence: some servers echo a request in their refusal."""
         self._head = b""
 
     @property
     def first_bytes(self) -> str:
         """The first bytes that came, printable and escaped: evidence of who answered."""
-        return printable_bytes(self._head)
+        return printable_bytes(hidden(self._head, self.secret))
 
     @property
     def local_address(self) -> str:
@@ -98,8 +101,8 @@ class Wire:
             self.allowance -= len(data)
             if self.allowance < 0:
                 raise TooMuchError
-        if len(self._head) < _HEAD:
-            self._head += data[: _HEAD - len(self._head)]
+        if len(self._head) < _HEAD_KEPT:
+            self._head += data[: _HEAD_KEPT - len(self._head)]
         return data
 
     def send(self, data: bytes) -> int:
@@ -269,6 +272,11 @@ class Wire:
                 selector.register(self._raw, event)
                 if selector.select(limit_s):
                     return
+
+
+def hidden(data: bytes, secret: bytes) -> bytes:
+    """``data`` with ``secret`` made unreadable."""
+    return data.replace(secret, b"***") if secret else data
 
 
 def printable_bytes(data: bytes) -> str:
