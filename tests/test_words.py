@@ -1,5 +1,6 @@
 """Words: every name in the data has words, and nothing that comes from outside acts on a terminal."""
 
+import io
 import re
 import unicodedata
 from datetime import datetime
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from traymon import words
 from traymon.keeper.core.causes import Cause
+from traymon.keeper.core.effects import Answer
 from traymon.keeper.core.states import State
 from traymon.slackwire.codes import Verdict, verdict
 
@@ -155,3 +157,38 @@ def test_printable_keeps_what_people_write():
     for text in ("deploybot", "ボット", "naïve – “x”", "👩\u200d💻", "C:\\bots"):
         assert words.printable(text) == text
     assert words.printable("a\nb\x1b[2J\x9b\u202e\ud800") == r"a\nb\x1b[2J\x9b\u202e\ud800"
+
+
+# The running app
+
+
+def test_every_answer_has_words():
+    assert set(words._ANSWERS) == {answer.value for answer in Answer} | {"late"}
+    for kind in words._ANSWERS:
+        said = words.answer(HOSTILE, kind, 1_500)
+        assert is_harmless(said)
+        assert "{" not in said
+    assert "in 2s" in words.answer("a", "waiting", 1_500)  # never sooner than it will be
+
+
+def test_a_bot_that_there_is_not():
+    assert "deploybot, newsbot" in words.no_such_bot("x", ["deploybot", "newsbot"])
+    assert "traymon setup" in words.no_such_bot("x", [])
+    assert is_harmless(words.no_such_bot(HOSTILE, [HOSTILE]))
+
+
+def test_a_sentence_for_the_terminal_is_one_escaped_line():
+    stream = io.StringIO()
+    words.to_terminal(stream)(f"what {HOSTILE}")
+    assert stream.getvalue().startswith("traymon: what ")
+    assert stream.getvalue().endswith("\n")
+    assert is_harmless(stream.getvalue()[:-1])
+
+
+def test_a_terminal_that_is_gone_is_no_error():
+    closed = io.StringIO()
+    closed.close()
+    full = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    for stream in (None, closed, full):
+        words.to_terminal(stream)("naïve")
+    full.close()
