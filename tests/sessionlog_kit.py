@@ -33,25 +33,25 @@ class HandClock:
     """Both clocks, moved by hand."""
 
     def __init__(self, wall: int = WALL, now: int = 1_000_000) -> None:
-        self._wall = wall
-        self._now = now
+        # One tuple, swapped whole: the store thread reads while the test moves the hands.
+        self._hands = (wall, now)
 
     def now(self) -> int:
-        return self._now
+        return self._hands[1]
 
     def wall(self) -> int:
-        return self._wall
+        return self._hands[0]
 
     def pass_by(self, ms: int) -> None:
-        self._now += ms
-        self._wall += ms
+        wall, now = self._hands
+        self._hands = (wall + ms, now + ms)
 
     def set_wall(self, step_ms: int) -> None:
-        self._wall += step_ms
+        wall, now = self._hands
+        self._hands = (wall + step_ms, now)
 
     def reboot(self, off_ms: int) -> None:
-        self._wall += off_ms
-        self._now = 20_000
+        self._hands = (self._hands[0] + off_ms, 20_000)
 
 
 def a_run(token: str = "first", wall: int = WALL, at: int = 1_000_000, boot_id: str | None = "boot") -> Run:

@@ -239,6 +239,22 @@ def test_beside_a_newer_database_only_the_text_log_is_written(tmp_path: Path, cl
     assert lines == whole[2:]
 
 
+def test_beside_a_newer_database_lines_wait_for_the_text_log(tmp_path: Path, clock: HandClock) -> None:
+    open_for_writing(db_of(tmp_path), (*MIGRATIONS, Migration(MIGRATIONS[-1].to + 1, ()))).close()
+    (tmp_path / "logs").touch()
+    faults = Faults()
+    log = SessionLog(db_of(tmp_path), tmp_path / "logs" / "s.log", clock, faults, heartbeat_s=0.02)
+    log.open(LIMIT_S)
+    told = record(log, *session(T, 5))
+    faults.wait(lambda told: "text log" in (told[-1] or "") and "Not a directory" in (told[-1] or ""))
+    assert not told.is_set()
+    (tmp_path / "logs").unlink()
+    assert told.wait(LIMIT_S)
+    faults.wait(lambda told: "newer" in (told[-1] or ""))
+    assert log.close(LIMIT_S)
+    assert text(tmp_path / "logs" / "s.log").count("#-\n") == 2
+
+
 def test_where_the_database_cannot_be_made_entries_wait_until_it_can(
     tmp_path: Path, clock: HandClock
 ) -> None:
@@ -350,17 +366,70 @@ def test_rotated_logs_hold_every_line_once(tmp_path: Path, clock: HandClock) -> 
     assert_projected(db_of(tmp_path), *files, text_of(tmp_path))
 
 
-def test_a_wrong_clock_is_put_right_in_what_is_shown(tmp_path: Path, clock: HandClock) -> None:
+def test_a_clock_that_is_set_is_put_right_in_what_is_shown(tmp_path: Path, clock: HandClock) -> None:
     lines: list[str] = []
     with logging_in(tmp_path, clock, on_line=lines.append) as log:
         commit(log, EnterState(State.ONLINE, T), start(T))
-        clock.pass_by(5)
+        clock.pass_by(10)
         clock.set_wall(86_400_000)
-        commit(log, Note(NoteKind.CLOCK, T + 5, facts={"step_ms": 86_400_000}), bot="")
         commit(log, stop(T + 10, 10), EnterState(State.OFFLINE, T + 10))
+        clock.pass_by(10)
+        commit(log, EnterState(State.ONLINE, T + 20), start(T + 20))
     days = [int(line[8:10]) for line in lines]
-    assert days[1] == days[2] == days[0] + 1
-    assert spans(db_of(tmp_path)) == [("online", WALL, 10), ("offline", WALL + 10, 0)]
+    assert [day - days[0] for day in days] == [0, 1, 1, 1]
+    assert rows(db_of(tmp_path), "SELECT kind, bot, detail FROM events WHERE kind = 'clock'") == [
+        ("clock", "", '{"facts":{"step_ms":86400000}}')
+    ]
+    assert spans(db_of(tmp_path)) == [
+        ("online", WALL, 10),
+        ("offline", WALL + 10, 10),
+        ("online", WALL + 20, 0),
+    ]
+    assert_tiles(db_of(tmp_path))
+
+
+def test_a_set_clock_is_noticed_by_the_heartbeat_and_noted_once(tmp_path: Path, clock: HandClock) -> None:
+    def steps() -> list[tuple[str]]:
+        return rows(db_of(tmp_path), "SELECT detail FROM events WHERE kind = 'clock'")
+
+    with logging_in(tmp_path, clock, heartbeat_s=0.02) as log:
+        clock.set_wall(-3_600_000)
+        wait_for(lambda: len(steps()) == 1)
+        # What others say of the same step is not counted again.
+        commit(log, Note(NoteKind.CLOCK, T, facts={"step_ms": -3_600_000}))
+        clock.set_wall(3_600_000 + 4_000)
+        wait_for(lambda: len(steps()) == 2)
+        commit(log, Note(NoteKind.PAUSE, T))
+        assert len(steps()) == 2
+
+
+def test_beside_a_newer_database_a_set_clock_shows_too(tmp_path: Path, clock: HandClock) -> None:
+    open_for_writing(db_of(tmp_path), (*MIGRATIONS, Migration(MIGRATIONS[-1].to + 1, ()))).close()
+    with logging_in(tmp_path, clock) as log:
+        clock.set_wall(86_400_000)
+        commit(log, Note(NoteKind.PAUSE, T))
+        commit(log, Note(NoteKind.RESUME, T))
+    told = [line.split() for line in text(text_of(tmp_path)).splitlines()]
+    assert [(words[0], words[2]) for words in told] == [
+        ("2016-12-20", "clock"),
+        ("2016-12-20", "pause"),
+        ("2016-12-20", "resume"),
+    ]
+
+
+def test_a_pause_outlives_damage_elsewhere_in_the_file(tmp_path: Path, clock: HandClock) -> None:
+    with logging_in(tmp_path, clock) as log:
+        log.set_setting("paused.deploybot", "1")
+        for number in range(100):
+            record(log, *session(T + 10 * number, 5))
+    (page,) = rows(db_of(tmp_path), "SELECT rootpage FROM sqlite_master WHERE name = 'events'")[0]
+    data = bytearray(db_of(tmp_path).read_bytes())
+    data[4096 * (page - 1) : 4096 * page] = b"\xa5" * 4096
+    db_of(tmp_path).write_bytes(data)
+    with logging_in(tmp_path, clock) as log:
+        assert log.setting("paused.deploybot") == "1"
+    assert rows(db_of(tmp_path), "SELECT * FROM settings") == [("paused.deploybot", "1")]
+    assert len(list(tmp_path.glob("*.damaged-*Z"))) == 1
 
 
 def test_no_line_of_a_fault_is_at_error_level_while_nothing_is_lost(

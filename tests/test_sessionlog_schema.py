@@ -106,7 +106,12 @@ def _foreign(db: Path) -> None:
         connection.execute("CREATE TABLE recipes (name)")
 
 
-@pytest.mark.parametrize("spoil", [_garbage, _cut, _scribbled, _foreign])
+def _robbed(db: Path) -> None:
+    with closing(sqlite3.connect(db)) as connection:
+        connection.execute("DROP TABLE spans")
+
+
+@pytest.mark.parametrize("spoil", [_garbage, _cut, _scribbled, _foreign, _robbed])
 def test_a_file_that_is_no_session_log_is_called_damaged(tmp_path: Path, spoil) -> None:
     db = tmp_path / "s.db"
     make(db)

@@ -47,10 +47,12 @@ def test_what_cannot_be_written_waits_and_comes_once(tmp_path: Path) -> None:
             unnumbered.flush(blocked, None)
         except OSError:
             assert told == []
+    assert unnumbered.left() == 1
     unnumbered.flush(log, None)
     unnumbered.flush(log, None)
     assert len(lines_of(log)) == 1
     assert told == [1]
+    assert unnumbered.left() == 0
 
 
 def test_the_oldest_lines_go_and_nobody_waits_for_them(tmp_path: Path) -> None:

@@ -11,16 +11,17 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from traymon import words
-from traymon.keeper.core.effects import EnterState, Note
+from traymon.keeper.core.effects import EnterState, Note, NoteKind
 from traymon.sessionlog import schema
 from traymon.sessionlog.inbox import Inbox, Work
-from traymon.sessionlog.rows import Event
-from traymon.sessionlog.store import Batch, Run, Store
+from traymon.sessionlog.rows import MACHINE, Event
+from traymon.sessionlog.store import STEP_MS, Batch, Run, Store
 from traymon.sessionlog.textlog import MOST_BYTES, TextLog, line
 from traymon.sessionlog.timeline import Anchor
 from traymon.sessionlog.unnumbered import UnnumberedLines, call
@@ -53,6 +54,9 @@ class Clock(Protocol):
 
 class SessionLog:
     """The durable log of all bots of one run.
+
+    It watches the wall clock itself: a step of more than :data:`~traymon.sessionlog.store.STEP_MS` becomes an event of
+    kind ``clock``, and what lies after it is shown by the new time. Such notes of others are not needed, nor taken.
 
     ``on_fault`` is told one sentence when the log cannot be written, or only in part, and ``None`` when all is well
     again. That a damaged database was moved aside stays told until the end of the run. ``on_line`` gets each line that
@@ -98,10 +102,12 @@ class SessionLog:
         self._inode: tuple[int, int] | None = None
         self._unnumbered: UnnumberedLines | None = None  # only beside a newer database
         self._aside_again = 0.0  # when (time.monotonic) a damaged file may be moved aside
-        self._present: dict[
-            str, tuple[str, EnterState]
-        ] = {}  # each bot's last committed state, for a new file
+        # Each bot's transport and last committed state, for a new file.
+        self._present: dict[str, tuple[str, EnterState]] = {}
         self._text_at: int | None = None  # number of the last event in the text log; None: to be read from it
+        self._line = anchor  # of the open store, where there is one
+        self._shift = 0  # by how much the wall clock was set in this run, as far as it is noted
+        self._clock_right_at = anchor.at  # when the wall clock was last as expected
         self._beats = 0
         self._db_fault: str | None = None
         self._text_fault: str | None = None
@@ -133,7 +139,8 @@ class SessionLog:
         ``on_committed`` is called on the store thread once they are on disk, or known to be lost. Calls that come in
         while a commit is under way may share the next one.
         """
-        if not self._inbox.put(Batch(bot, transport, tuple(entries), on_committed)):
+        told = tuple(entry for entry in entries if not _is_step(entry))
+        if not self._inbox.put(Batch(bot, transport, told, on_committed)):
             _log.error("%s: the session log is closed; %d entries are not in it", bot, len(entries))
 
     def setting(self, name: str) -> str | None:
@@ -153,7 +160,7 @@ class SessionLog:
         if self._thread.ident is None:
             return self._inbox.left() == 0
         self._thread.join(limit_s)
-        return not self._thread.is_alive() and self._inbox.left() == 0
+        return not self._thread.is_alive() and self._left() == 0
 
     # The store thread
 
@@ -189,7 +196,8 @@ class SessionLog:
         if self._ready():
             done = self._write(work, chosen)
         elif self._unnumbered is not None:
-            self._unnumbered.add(work)
+            self._unnumbered.add(replace(work, batches=[*self._clock_set(work), *work.batches]))
+            self._shift = self._unnumbered.shift()
             self._project()
             done = True
         else:
@@ -200,12 +208,16 @@ class SessionLog:
 
     def _write(self, work: Work, chosen: dict[str, str]) -> bool:
         assert self._store is not None
+        set_before = self._clock_set(work)
         try:
-            added = self._store.write(work.batches, work.losses, chosen, now=self._clock.now())
+            added = self._store.write(
+                [*set_before, *work.batches], work.losses, chosen, now=self._clock.now()
+            )
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
             return False
         self._db_fault = None
+        self._shift += sum(_step_of(batch) for batch in set_before)
         self._remember(work, chosen)
         lines = self._lines(self._store, added)
         self._project()
@@ -238,20 +250,38 @@ class SessionLog:
                 self._failed(error)
             else:
                 self._beats += 1
+                if self._clock_set(Work()):
+                    self._write(Work(), {})
                 # With entries waiting, only their being written shows that the disk is well.
-                if self._inbox.left() == 0:
+                if self._store is not None and self._inbox.left() == 0:
                     self._db_fault = None
         self._project()
         self._tell()
+
+    def _clock_set(self, work: Work) -> list[Batch]:
+        """A note that the wall clock was set, to come before ``work``; nothing while the clock is as expected."""
+        before, wall, now = self._clock.now(), self._clock.wall(), self._clock.now()
+        step = wall - self._line.line(now) - self._shift
+        if abs(step) <= STEP_MS or now - before > STEP_MS:
+            # Where this thread stood still between the readings, they say nothing about one another.
+            self._clock_right_at = before
+            return []
+        # It was set after the last look; what comes first in `work` is likely to have happened after that.
+        first = min((entry.at for batch in work.batches for entry in batch.entries), default=now)
+        at = max(self._clock_right_at, min(first, now))
+        return [Batch(MACHINE, "", (Note(NoteKind.CLOCK, at, facts={"step_ms": step}),))]
 
     def _end(self) -> None:
         if self._store is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._store.beat(self._clock.now(), durable=True)
         self._let_go()
-        left = self._inbox.left()
+        left = self._left()
         if left:
             _log.error("%d entries of the session log could not be written and are lost", left)
+
+    def _left(self) -> int:
+        return self._inbox.left() + (self._unnumbered.left() if self._unnumbered is not None else 0)
 
     # The file: opened, lost, moved aside
 
@@ -276,11 +306,12 @@ class SessionLog:
         try:
             for bot, (transport, entry) in self._present.items():
                 store.resume(bot, transport, entry)
-            kept = store.settings()
+            kept, shift = store.settings(), store.shift()
         except BaseException:
             store.close()
             raise
         self._store, self._inode = store, _inode(self._db)
+        self._line, self._shift = store.anchor, shift
         with self._choices_lock:
             # What was chosen in this run goes into a file that does not have it.
             self._unsaved.update({k: v for k, v in self._choices.items() if kept.get(k) != v})
@@ -305,6 +336,7 @@ class SessionLog:
             else:
                 _log.error("the session log was damaged (%s) and moved to %s", error, target)
                 self._notice = _damaged(target)
+                self._remember_choices(read_settings(target))  # a pause must not end because of this
                 self._ready()
                 return
         sentence = _unwritable(self._db, error)
@@ -316,7 +348,10 @@ class SessionLog:
         _log.warning("%s: %s", self._db, error)
         self._db_fault = _newer(self._db)
         self._unnumbered = UnnumberedLines(self._run.anchor, self._most_waiting)
-        kept = read_settings(self._db)
+        self._remember_choices(read_settings(self._db))
+
+    def _remember_choices(self, kept: Mapping[str, str]) -> None:
+        """Choices of earlier runs, where this run has made no other."""
         with self._choices_lock:
             self._choices = {**kept, **self._choices}
 
@@ -368,9 +403,20 @@ class SessionLog:
 
     def _tell(self) -> None:
         sentence = self._db_fault or self._text_fault or self._notice
+        if self._unnumbered is not None and self._text_fault is not None:
+            sentence = self._text_fault  # beside a newer database it is the worse of the two
         if sentence != self._told:
             self._told = sentence
             call(self._on_fault, sentence)
+
+
+def _is_step(entry: EnterState | Note) -> bool:
+    return isinstance(entry, Note) and entry.kind is NoteKind.CLOCK and "step_ms" in entry.facts
+
+
+def _step_of(batch: Batch) -> int:
+    steps = (entry.facts["step_ms"] for entry in batch.entries if isinstance(entry, Note))
+    return sum(step for step in steps if isinstance(step, int))
 
 
 def _call_all(callbacks: Iterable[Callable[[], None]]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 BUSY_LIMIT_S = 2.0
 """How long a statement waits for someone who has the file locked, as a person's sqlite3 shell may have."""
 
+_TABLES = frozenset({"runs", "spans", "events", "settings"})
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY_CODE = 0xFF  # the low byte of an extended result code (sqlite.org/rescode.html)
 
@@ -153,6 +154,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mi
         raise DamagedStoreError("the tables of another program")
     if version < latest(migrations):
         _migrate(connection, path, version, migrations)
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables >= _TABLES:
+        raise DamagedStoreError("tables are missing")
 
 
 def _migrate(

@@ -386,6 +386,10 @@ class Store:
         """All small choices."""
         return dict(self._connection.execute("SELECT name, value FROM settings"))
 
+    def shift(self) -> int:
+        """By how many ms the wall clock was set in this run, as far as that is in the file."""
+        return Steps.load(self._connection).total(self._run)
+
     def events_after(self, number: int, most: int) -> list[Event]:
         """At most ``most`` events numbered above ``number``, in order, at the times at which they are shown."""
         found = self._connection.execute(

@@ -34,6 +34,10 @@ class Steps:
         for event in clock_events:
             self.add(event)
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._steps)
+
     @classmethod
     def load(cls, connection: sqlite3.Connection) -> "Steps":
         """All steps in the store. Raises sqlite3.Error."""
@@ -54,6 +58,10 @@ class Steps:
             return 0
         heard = {bot, MACHINE}
         return sum(step for who in heard for when, step in self._steps.get((run, who), ()) if when <= at)
+
+    def total(self, run: int) -> int:
+        """By how many ms the machine's wall clock was set in ``run``."""
+        return sum(step for _, step in self._steps.get((run, MACHINE), ()))
 
     def shown(self, event: Event) -> Event:
         """``event`` at the time at which it is shown."""

@@ -43,6 +43,14 @@ class UnnumberedLines:
             if lost.on_written is not None:
                 call(lost.on_written)
 
+    def left(self) -> int:
+        """How many lines are still to be written."""
+        return sum(each.text is not None for each in self._waiting)
+
+    def shift(self) -> int:
+        """By how many ms the wall clock was set in this run."""
+        return self._steps.total(0)
+
     def flush(self, text_log: TextLog, on_line: Callable[[str], None] | None) -> None:
         """Append all that waits. Raises OSError; what was not written waits on."""
         if self._waiting:

@@ -137,12 +137,17 @@ class LogView:
 
 
 def read_settings(db: Path) -> dict[str, str]:
-    """The small choices in ``db``, also where a newer traymon wrote it; none where they cannot be read."""
+    """The small choices in ``db``, also where a newer traymon wrote it or it is damaged; none where they cannot
+    be read.
+    """
     try:
         with _connected(db) as connection:
-            return {} if connection is None else dict(connection.execute("SELECT name, value FROM settings"))
+            if connection is None:
+                return {}
+            found = connection.execute("SELECT name, value FROM settings").fetchall()
     except sqlite3.Error:
         return {}
+    return {name: value for name, value in found if isinstance(name, str) and isinstance(value, str)}
 
 
 @contextlib.contextmanager
@@ -176,7 +181,7 @@ def _spans(
         (bot, None if since is None else since - steps.widest()),
     )
     for row in found:
-        span = _as_shown(_span(row), steps)
+        span = _as_shown(_span(row), steps) if steps else _span(row)
         if since is None or span.ended_at is None or span.ended_at > since:
             yield span
 
