@@ -4,6 +4,7 @@
 #   make run  [NO_TRAY=1]                run it for your own bots
 #   make test                            all checks, then all tests
 #   make check                           format, lint, types, layers
+#   make screenshots                     take the pictures of README and docs anew, in a real panel
 #   make icons                           draw the icons anew from their SVG sources
 #
 # PYTHON=/path/to/python3.11 chooses another Python.
@@ -18,7 +19,7 @@ given = $(if $(filter command line,$(origin $(1))),$($(1)))
 TRAY_OPTION := $(if $(call given,NO_TRAY),--no-tray)
 SECONDS_OPTION := $(if $(call given,SECONDS),--seconds $(SECONDS))
 
-.PHONY: help demo run test check icons clean
+.PHONY: help demo run test check icons screenshots clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -42,6 +43,9 @@ check: $(VENV)/.has-test
 
 icons: $(VENV)/.has-test
 	$(BIN)/python assets/render.py
+
+screenshots: $(VENV)/.has-test
+	TRAYMON_REQUIRE_DESKTOP=1 $(BIN)/pytest -q tests/desktop/take_pictures.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -74,6 +74,14 @@ class Program:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(PATIENCE_S)
 
+    def send(self, what: signal.Signals) -> None:
+        """A signal."""
+        self._process.send_signal(what)
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        return self._process.wait(PATIENCE_S)
+
     def end(self) -> None:
         """Ask it to end; make it."""
         self._process.terminate()
