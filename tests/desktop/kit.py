@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import queue
 import select
@@ -200,6 +201,12 @@ def running(make: Callable[[Callable[[str], None]], Tray]) -> Iterator[TrayUnder
         yield under_test
     finally:
         under_test.close()
+
+
+def assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """A panel, bus or display that is not there is said in a sentence (a warning at most), never by a traceback."""
+    loud = [each for each in caplog.records if each.levelno > logging.WARNING or each.exc_info]
+    assert not loud, loud
 
 
 def a_view(icon: IconName, label: str = "deploy_bot: online", pause: str = "pause:deploy_bot") -> TrayView:

@@ -11,6 +11,7 @@ from tests.desktop.kit import (
     TrayUnderTest,
     a_view,
     area,
+    assert_quiet,
     eventually,
     running,
     silhouette,
@@ -119,4 +120,4 @@ def test_panel_that_starts_late(
     assert [record.levelname for record in caplog.records if record.name.startswith("traymon")].count(
         "INFO"
     ) <= 3
-    assert not [record for record in caplog.records if record.levelno > 20]
+    assert_quiet(caplog)

@@ -231,7 +231,8 @@ class NoTray:
         return self._sentence
 
     def run(self) -> None:
-        """Wait for :meth:`stop`."""
+        """Say why there is no tray, and wait for :meth:`stop`."""
+        _log.info("%s", self._sentence)
         self._stopped.get()
 
     def show(self, view: TrayView) -> None:

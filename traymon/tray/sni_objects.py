@@ -97,7 +97,9 @@ class ItemObject(ServiceInterface):
 
     @dbus_property(_READ, "ToolTip")
     def tool_tip(self) -> _ToolTip:
-        return ["", [], str(self._icon.title), _escaped(self._icon.tooltip)]
+        # Hosts set the first in bold above the second.
+        first, _, rest = (self._icon.tooltip or str(self._icon.title)).partition("\n")
+        return ["", [], first, _escaped(rest)]
 
     @dbus_property(_READ, "ItemIsMenu")
     def item_is_menu(self) -> DBusBool:

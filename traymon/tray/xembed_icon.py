@@ -80,6 +80,8 @@ class Icon(_xorg.Icon):  # type: ignore[misc] # pystray has no types
         self._alpha = False
         self.picture: Callable[[int], Image.Image] | None = None
         super().__init__(*args, **kwargs)
+        # pystray's constructor puts Xlib's own handler back, which prints.
+        self._display.set_error_handler(_note_error)
 
     def __del__(self) -> None:
         """Nothing: close() was called by the thread that may."""
@@ -115,7 +117,6 @@ class Icon(_xorg.Icon):  # type: ignore[misc] # pystray has no types
         self._tray_visual = atom("_NET_SYSTEM_TRAY_VISUAL")
         self._net_wm_name = atom("_NET_WM_NAME")
         self._utf8 = atom("UTF8_STRING")
-        self._display.set_error_handler(_note_error)
         # The panel that starts tells the root window so.
         self._display.screen().root.change_attributes(event_mask=X.StructureNotifyMask)
 
@@ -364,6 +365,7 @@ class Icon(_xorg.Icon):  # type: ignore[misc] # pystray has no types
         bitmap.free()
 
 
-def _note_error(error: Any, _request: Any = None) -> None:
-    """Errors that come late: mostly a window of a panel that has just ended. Xlib would print them."""
+def _note_error(error: Any, _request: Any = None) -> bool:
+    """Errors that come late: mostly a window of a panel that has just ended. True: Xlib need not print them."""
     _log.debug("the X server says: %s", error)
+    return True
