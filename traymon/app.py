@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import queue
 import random
 import signal
 import sys
@@ -17,7 +18,7 @@ from traymon import words
 from traymon.config import BotConfig, Config, load
 from traymon.desktop.clocks import Clocks, system_clocks
 from traymon.desktop.control import ControlError, ControlServer, ask
-from traymon.desktop.instance import AlreadyRunning, acquire
+from traymon.desktop.instance import AlreadyRunning, acquire_profile
 from traymon.desktop.opening import open_file
 from traymon.keeper.core import Core, State
 from traymon.keeper.core import events as ev
@@ -26,6 +27,7 @@ from traymon.keeper.core.effects import TellUser
 from traymon.keeper.core.states import UP
 from traymon.keeper.shell import Board, Keeper, Picture, Shown
 from traymon.paths import Profile
+from traymon.secrets import SecretUnavailable
 from traymon.secrets import read as read_secret
 from traymon.sessionlog.recorder import SessionLog
 from traymon.sessionlog.view import LogView
@@ -58,6 +60,8 @@ class App:
         self._config = config
         self._clocks = clocks or system_clocks()
         self._say = say
+        # In a terminal the log's own lines say why a token is missing.
+        self._say_token = say if on_line is None else lambda _: None
         self.board = Board(self._clocks.now)
         self.log = SessionLog(
             profile.db, profile.text_log, self._clocks, on_fault=self._log_fault, on_line=on_line
@@ -76,14 +80,17 @@ class App:
         self.log.open()
         for bot in self._config.bots:
             self._keep(bot)
-        self._control.start()
+        try:
+            self._control.start()
+        except OSError as error:
+            self._say(_not_to_be_asked(self.profile, error))
 
     def _keep(self, bot: BotConfig) -> None:
         if bot.transport != "rtm" or bot.token is None:
             self._say(words.no_socket_mode_yet(bot.name))
             return
         endpoint = Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file)
-        token = self._tokens[bot.name] = _Token(bot.token, bot.name, self.profile.name)
+        token = self._tokens[bot.name] = _Token(bot.token, bot.name, self.profile.name, self._say_token)
         connector = RtmConnector(endpoint, token.read)
         core = Core(random.Random().random)
         keeper = Keeper(bot.name, bot.transport, connector, core, self.log, self.board, self._clocks)
@@ -182,8 +189,7 @@ class App:
         try:
             match request.get("do"):
                 case "status":
-                    fault = self.board.picture().fault
-                    return {"ok": True, "bots": self.status(), "fault": fault, "tray": self._tray_host()}
+                    return {"ok": True, **self._status_answer()}
                 case "reconnect":
                     return {"ok": True, "say": self.reconnect(bot)}
                 case "pause":
@@ -199,6 +205,17 @@ class App:
         except UnknownBotError as error:
             return {"ok": False, "error": str(error)}
         return {"ok": False, "error": words.unknown_request()}
+
+    def _status_answer(self) -> dict[str, Any]:
+        """``starting`` are the bots of which nothing may be shown yet: the log has not taken their first state."""
+        bots = self.status()
+        shown = {bot["name"] for bot in bots}
+        return {
+            "bots": bots,
+            "starting": [name for name in self.keepers if name not in shown],
+            "fault": self.board.picture().fault,
+            "tray": self._tray_host(),
+        }
 
     def _tray_host(self) -> str | None:
         return self._tray.host if self._tray is not None else None
@@ -272,13 +289,16 @@ class App:
 class _Token:
     """One bot's token, read once: a reconnect must not wait for the keyring again."""
 
-    def __init__(self, source: str, bot: str, profile: str) -> None:
+    def __init__(self, source: str, bot: str, profile: str, say: Callable[[str], None]) -> None:
+        """``say`` is told why there is no token, each reason once."""
         self._source = source
         self._bot = bot
         self._profile = profile
-        # Both are written by link threads and by clicks; each is one reference, and a read too many does no harm.
+        self._say = say
+        # All are written by link threads and by clicks; each is one reference, and a read too many does no harm.
         self._value: str | None = None
         self._may_prompt = True
+        self._said = ""
 
     def read(self) -> str:
         """The token. Raises SecretUnavailable. Runs on link threads.
@@ -288,9 +308,18 @@ class _Token:
         value = self._value
         if value is None:
             unlock, self._may_prompt = self._may_prompt, False
-            value = read_secret(self._source, self._bot, "token", profile=self._profile, unlock=unlock)
+            try:
+                value = read_secret(self._source, self._bot, "token", profile=self._profile, unlock=unlock)
+            except SecretUnavailable as error:
+                self._tell(str(error))
+                raise
             self._value = value
         return value
+
+    def _tell(self, reason: str) -> None:
+        if reason != self._said:
+            self._said = reason
+            self._say(f"{self._bot}: {reason}")
 
     def clicked(self, *, forget: bool) -> None:
         """A person wants to get on: the keyring may ask once more, and a refused token is read anew."""
@@ -338,11 +367,38 @@ def _iso(wall_ms: int | None) -> str | None:
     return datetime.fromtimestamp(wall_ms / 1000).astimezone().isoformat(timespec="seconds")
 
 
-def end_on_signals(app: App) -> None:
-    """SIGTERM and SIGINT (and SIGBREAK on Windows) end the app. Main thread only."""
-    names = ["SIGTERM", "SIGINT"] + (["SIGBREAK"] if sys.platform == "win32" else [])
-    for name in names:
-        signal.signal(getattr(signal, name), lambda *_: app.end())
+def _not_to_be_asked(profile: Profile, error: OSError) -> str:
+    return words.gettext(
+        "traymon cannot take questions at {address} ({problem}): the bots are held all the same, but “traymon status” "
+        "and its kin do not reach them; check that folder and start traymon again."
+    ).format(address=profile.control_address, problem=error.strerror or str(error))
+
+
+def end_on_signals(app: App, *, outlives_terminal: bool = False) -> None:
+    """SIGTERM and SIGINT (and SIGBREAK on Windows) end the app. Main thread only.
+
+    SIGHUP comes when a terminal is closed or an ssh session breaks. With ``outlives_terminal`` it changes nothing:
+    the bots are not to go offline with the window in which traymon was started.
+    """
+    # From the handler to the thread below. A handler interrupts the main thread anywhere, also inside Event.set() or
+    # wait() with the event's lock held: only SimpleQueue.put() is made for that.
+    told: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def end() -> None:
+        told.get()
+        app.end()
+
+    # Ends the app in the handler's stead. Daemon: most runs of it wait for ever.
+    threading.Thread(target=end, name="signals", daemon=True).start()
+    for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):  # nohup
+            continue
+        if name == "SIGHUP" and outlives_terminal:
+            # Not SIG_IGN, which a viewer started from here would inherit.
+            signal.signal(number, lambda *_: None)
+        else:
+            signal.signal(number, lambda *_: told.put(None))
 
 
 def run_app(profile: Profile, *, use_tray: bool) -> int:
@@ -353,26 +409,53 @@ def run_app(profile: Profile, *, use_tray: bool) -> int:
     config = load(profile.config_file, os.environ)
     say = words.to_terminal(sys.stderr)
     try:
-        lock = acquire(profile.lock_file)
+        lock = _locked(profile, say)
     except AlreadyRunning as running:
         return _second_start(profile, running, say)
     with lock:
-        in_terminal = sys.stdout.isatty()
+        in_terminal = sys.stdout is not None and sys.stdout.isatty()
         app = App(profile, config, on_line=print_line if in_terminal else None, say=say)
         if not config.bots:
             say(words.no_bots(str(profile.config_file)))
-        run_to_end(app, use_tray=use_tray)
+        run_to_end(app, use_tray=use_tray, outlives_terminal=True)
     return 0
 
 
-def run_to_end(app: App, *, use_tray: bool, beside: Callable[[], None] | None = None) -> None:
+def _locked(profile: Profile, say: Callable[[str], None]) -> contextlib.AbstractContextManager[object]:
+    """The profile's lock, or, where none can be had, nothing: rather two that hold a bot than none.
+
+    Raises :class:`AlreadyRunning`.
+    """
+    try:
+        return acquire_profile(profile)
+    except OSError as error:
+        problem = error
+    with contextlib.suppress(ControlError):
+        ask(profile.control_address, {"do": "status"}, ANSWER_LIMIT_S)
+        raise AlreadyRunning(None)
+    say(
+        words.gettext(
+            "{file} cannot be locked ({problem}), so traymon cannot tell whether another one runs: it holds the bots "
+            "all the same; check the folder, and that only one runs."
+        ).format(file=profile.lock_file, problem=problem.strerror or type(problem).__name__)
+    )
+    return contextlib.nullcontext()
+
+
+def run_to_end(
+    app: App,
+    *,
+    use_tray: bool,
+    beside: Callable[[], None] | None = None,
+    outlives_terminal: bool = False,
+) -> None:
     """Start ``app``, show its tray on this (the main) thread, and stop it when it is told to end.
 
     ``beside`` runs on a thread of its own meanwhile: the demo's script.
     """
-    end_on_signals(app)
-    app.start()
+    end_on_signals(app, outlives_terminal=outlives_terminal)
     try:
+        app.start()
         if beside is not None:
             # Plays the script. Daemon: it ends with app.ended, or with the process.
             threading.Thread(target=beside, name="script", daemon=True).start()

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from traymon import __version__
-from traymon.cli.output import Context, Sentence, guarded, prepare_streams
+from traymon.cli.output import Context, Sentence, guarded, leave_streams, prepare_streams
 
 _COMMANDS = {
     "run": "traymon.cli.running:run",
@@ -45,7 +45,10 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         with guarded(debug=bool(ctx.params.get("debug"))):
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where an error still becomes a sentence
+            return result
 
 
 @click.group(
@@ -80,7 +83,10 @@ def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
 def main() -> None:
     """The entry point of ``traymon`` and ``python -m traymon``."""
     prepare_streams()
-    cli.main(args=sys.argv[1:], prog_name="traymon")
+    try:
+        cli.main(args=sys.argv[1:], prog_name="traymon")
+    finally:
+        leave_streams()
 
 
 __all__ = ["Context", "Sentence", "cli", "main"]

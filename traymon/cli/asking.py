@@ -43,15 +43,19 @@ def status(context: Context, as_json: bool) -> None:
         _print_status(answer, bots)
     states = [bot.get("state") for bot in bots]
     fine = all(state in _FINE for state in states) and any(state in _UP for state in states)
+    fine = fine and not answer.get("starting")
     raise SystemExit(0 if fine else FAILED)
 
 
 def _print_status(answer: Message, bots: list[dict[str, Any]]) -> None:
-    if not bots:
+    starting = answer.get("starting") or []
+    if not bots and not starting:
         click.echo(words.gettext("No bot is configured: run traymon setup."))
     for bot in bots:
         for line in _lines(bot):
             click.echo(line)
+    for bot in starting:
+        click.echo(words.gettext("{bot}: just starting").format(bot=words.printable(str(bot))))
     if answer.get("fault"):
         click.echo(words.printable(str(answer["fault"])))
 
@@ -117,14 +121,14 @@ def resume(context: Context, bot: str | None) -> None:
 @click.pass_obj
 def quit_(context: Context) -> None:
     """End the running traymon, and wait until it has ended."""
-    from traymon.desktop.instance import AlreadyRunning, acquire
+    from traymon.desktop.instance import AlreadyRunning, acquire_profile
 
     _asked(context, "quit")
     limit = time.monotonic() + _ENDING_LIMIT_S
     while True:
         try:
             # The lock goes with the process, whatever became of its socket.
-            acquire(context.profile.lock_file).release()
+            acquire_profile(context.profile).release()
         except AlreadyRunning:
             if time.monotonic() > limit:
                 raise Sentence(

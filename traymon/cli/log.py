@@ -69,8 +69,7 @@ class Since(_IntType):
 @click.pass_obj
 def log(context: Context, bot: str | None, since: int | None, form: str, follow: bool) -> None:
     """Print the session log: every start and stop with its cause. JSON is one object on each line."""
-    if form == "text" and bot is None and since is None and not follow:
-        _print_files(context)
+    if form == "text" and bot is None and since is None and not follow and _print_files(context):
         return
     write = {"text": _write_text, "csv": _write_csv, "json": _write_json}[form]
     if form == "csv":
@@ -85,17 +84,23 @@ def log(context: Context, bot: str | None, since: int | None, form: str, follow:
             raise
 
 
-def _print_files(context: Context) -> None:
-    """The text log as it is, the rotated files before it: it may know what no database could keep."""
+def _print_files(context: Context) -> bool:
+    """The text log as it is, the rotated files before it: it may know what no database could keep.
+
+    Whether there is any; where its folder cannot be had, the database knows everything.
+    """
+    found = False
     newest = context.profile.text_log
     older = [newest.with_name(f"{newest.name}.{number}") for number in range(KEPT_FILES, 0, -1)]
     for path in (*older, newest):
         try:
             file = path.open("r", encoding="utf-8", errors="backslashreplace", newline="")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
+        found = True
         with file:
             shutil.copyfileobj(file, sys.stdout)
+    return found
 
 
 def _events(view: LogView, bot: str | None, since: int | None, *, follow: bool) -> Iterator[Event]:

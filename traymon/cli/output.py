@@ -1,7 +1,9 @@
 """What all commands share: the profile, errors as one sentence, and what may reach standard error."""
 
 import contextlib
+import errno
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -17,6 +19,9 @@ FAILED = 1
 """What was asked about is not so, or what was asked for did not work."""
 USAGE = 2
 NOT_RUNNING = 3
+
+_OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What writing to a file or terminal fails with, where the reader did not just go away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,12 @@ def _known(error: Exception) -> Sentence | None:
                 "{file} cannot be used ({problem}): check its path, its permissions and the disk."
             ).format(file=error.filename, problem=error.strerror or type(error).__name__)
         )
+    if isinstance(error, OSError) and error.errno in _OUTPUT_ERRORS:
+        return Sentence(
+            words.gettext("The output could not be written ({problem}): check where it goes.").format(
+                problem=error.strerror
+            )
+        )
     return None
 
 
@@ -100,11 +111,35 @@ def _print_secretless(text: str) -> None:
 
 
 def prepare_streams() -> None:
-    """Let no character that the terminal's encoding lacks end a command: it is shown escaped instead."""
+    """Let no character that the terminal's encoding lacks end a command: it is shown escaped instead.
+
+    A standard stream that was closed (``>&-``) is opened to nowhere: else the session log or a link would get its
+    number, and what some library prints would go there.
+    """
+    if sys.platform != "win32":
+        for number in range(3):
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
     for stream in (sys.stdout, sys.stderr):
         # None without a console (pythonw); another class where a test or a tool put something in place.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def leave_streams() -> None:
+    """Drop what a reader that went away did not take: Python would make an error message and status 120 of it."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
 
 
 class _Formatter(logging.Formatter):
@@ -134,4 +169,6 @@ def log_to_stderr(*, debug: bool) -> None:
     handler.setFormatter(_Formatter(debug=debug))
     logging.getLogger().addHandler(handler)
     logging.getLogger("traymon").setLevel(logging.DEBUG if debug else logging.WARNING)
+    # Says where the icon is, or why there is none: who looks for it in vain looks where traymon was started.
+    logging.getLogger("traymon.tray.choose").setLevel(logging.DEBUG if debug else logging.INFO)
     logging.raiseExceptions = False  # a closed terminal must not make a traceback of every line

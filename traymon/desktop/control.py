@@ -321,12 +321,11 @@ else:
             same.shutdown(socket.SHUT_RDWR)
 
     def _make_private_folder(folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True, mode=0o700)
         found = os.lstat(folder)
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-            raise PermissionError(
-                f"{folder} is not a folder of this user: no control socket is opened there."
-            )
+            raise PermissionError(f"{folder} is not a folder of this user")
         os.chmod(folder, 0o700)
 
 

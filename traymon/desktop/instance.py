@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from traymon.paths import Profile
+
 
 class AlreadyRunning(Exception):  # noqa: N818 - a plain statement of what is so
     """Another traymon holds the profile. ``pid`` is its process, where it could be read."""
@@ -50,14 +52,13 @@ else:
 class InstanceLock:
     """The held lock; :meth:`release` or the end of the process lets it go."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
+    def __init__(self, descriptors: list[int]) -> None:
+        self._descriptors = descriptors
 
     def release(self) -> None:
         """Let the profile go; a second call does nothing. The file stays: removing it would race with a starter."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
     def __enter__(self) -> "InstanceLock":
         return self
@@ -68,14 +69,40 @@ class InstanceLock:
         self.release()
 
 
-def acquire(lock_file: Path) -> InstanceLock:
-    """Take the profile's lock, creating the file and its folder (for this user only) where they are missing.
+def acquire_profile(profile: Profile) -> InstanceLock:
+    """Take ``profile``'s lock, as :func:`acquire` does.
 
-    Raises :class:`AlreadyRunning` when another process holds it, and :class:`OSError` when no lock can be had there
-    at all (a folder that cannot be written, a file system without locks): then nothing is known of others.
+    A second lock lies beside the control socket: it counts while the state folder, where the first one is, cannot be
+    used, as such a folder must keep nobody from holding the bots.
     """
-    lock_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    return acquire(profile.lock_file, profile.runtime_dir / profile.lock_file.name)
+
+
+def acquire(*lock_files: Path) -> InstanceLock:
+    """Take every one of ``lock_files`` that can be had, creating it and its folder (for this user only) if missing.
+
+    Raises :class:`AlreadyRunning` when another process holds one of them, and :class:`OSError` when no lock can be
+    had at all (folders that cannot be written, file systems without locks): then nothing is known of others.
+    """
+    lock = InstanceLock(held := [])
+    problems = []
+    for lock_file in lock_files:
+        try:
+            held.append(_acquire(lock_file))
+        except OSError as error:
+            problems.append(error)
+        except AlreadyRunning:
+            lock.release()
+            raise
+    if not held:
+        raise problems[0]
+    return lock
+
+
+def _acquire(lock_file: Path) -> int:
+    with contextlib.suppress(FileExistsError):  # should it be no folder, opening the file says so
+        lock_file.parent.mkdir(parents=True, mode=0o700)
+    descriptor = _open(lock_file)
     try:
         if not _try_lock(descriptor):
             raise AlreadyRunning(_read_pid(descriptor))
@@ -87,7 +114,17 @@ def acquire(lock_file: Path) -> InstanceLock:
     except BaseException:
         os.close(descriptor)
         raise
-    return InstanceLock(descriptor)
+    return descriptor
+
+
+def _open(lock_file: Path) -> int:
+    try:
+        return os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        # A file system that has become read-only: the file that is there can be locked all the same.
+        with contextlib.suppress(OSError):
+            return os.open(lock_file, os.O_RDONLY)
+        raise
 
 
 def _read_pid(descriptor: int) -> int | None:

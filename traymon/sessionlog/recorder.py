@@ -334,18 +334,18 @@ class SessionLog:
             except OSError as problem:
                 error = problem
             else:
-                _log.error("the session log was damaged (%s) and moved to %s", error, target)
+                _log.info("the session log was damaged (%s) and moved to %s", error, target)
                 self._notice = _damaged(target)
                 self._remember_choices(read_settings(target))  # a pause must not end because of this
                 self._ready()
                 return
         sentence = _unwritable(self._db, error)
         if sentence != self._db_fault:
-            _log.warning("the session log cannot be written: %s", error)
+            _log.info("the session log cannot be written: %s", error)
         self._db_fault = sentence
 
     def _go_on_beside_newer(self, error: Exception) -> None:
-        _log.warning("%s: %s", self._db, error)
+        _log.info("%s: %s", self._db, error)
         self._db_fault = _newer(self._db)
         self._unnumbered = UnnumberedLines(self._run.anchor, self._most_waiting)
         self._remember_choices(read_settings(self._db))
