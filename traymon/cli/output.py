@@ -169,6 +169,4 @@ def log_to_stderr(*, debug: bool) -> None:
     handler.setFormatter(_Formatter(debug=debug))
     logging.getLogger().addHandler(handler)
     logging.getLogger("traymon").setLevel(logging.DEBUG if debug else logging.WARNING)
-    # Says where the icon is, or why there is none: who looks for it in vain looks where traymon was started.
-    logging.getLogger("traymon.tray.choose").setLevel(logging.DEBUG if debug else logging.INFO)
     logging.raiseExceptions = False  # a closed terminal must not make a traceback of every line

@@ -179,7 +179,8 @@ class LinuxTray:
         self._shown_by = shown_by
         if self.host != self._said:
             self._said = self.host
-            _log.info("%s", self._said)
+            # A person who looks for the icon in vain looks for the reason where traymon was started.
+            _log.log(logging.WARNING if shown_by is None else logging.INFO, "%s", self._said)
 
     def _fall_back_in(self, seconds: float) -> None:
         if self._xembed_wanted and self._xembed is None:
@@ -232,7 +233,7 @@ class NoTray:
 
     def run(self) -> None:
         """Say why there is no tray, and wait for :meth:`stop`."""
-        _log.info("%s", self._sentence)
+        _log.warning("%s", self._sentence)
         self._stopped.get()
 
     def show(self, view: TrayView) -> None:
