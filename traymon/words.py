@@ -195,7 +195,6 @@ _LEGACY = _mark(
 _DISABLED = _mark(
     "Socket Mode is switched off for this app ({error}). Turn it on at api.slack.com/apps, then click Reconnect."
 )
-_NO_TOKEN = _mark("The token cannot be read{said}. Where that does not help, run traymon setup.")
 _NAMELESS = _mark(
     "Slack's name cannot be looked up: the name server does not answer or does not know it. "
     "Check the network, the VPN and the DNS settings."
@@ -258,6 +257,8 @@ def cause(
     ``detail`` is the other side's own words; ``evidence`` the facts of the failure (``host``, ``http_status``,
     ``error``, ``issuer``, ``silent_ms``). Both are escaped. A cause that is not known is shown by its name.
     """
+    if cause == "no_token" and detail:
+        return printable(detail)  # a whole sentence of traymon's own, with what to do
     facts = evidence or {}
     template = _choose(str(cause), detail, facts)
     return gettext(template).format(
@@ -283,8 +284,6 @@ def _choose(cause: str, detail: str, facts: Mapping[str, object]) -> str:
         return _FOREIGN_ISSUER
     if cause == "dns" and not facts.get("host"):
         return _NAMELESS
-    if cause == "no_token" and detail:
-        return _NO_TOKEN
     with_status = {"proxy": _PROXY_STATUS, "not_websocket": _HTTP_REFUSAL, "slack_error": _SLACK_STATUS}
     if status is not None and not detail and cause in with_status:
         return with_status[cause]
