@@ -169,6 +169,14 @@ class World:
         self.now += duration
         return self
 
+    def _pop(self) -> tuple[int, int, ev.Event]:
+        return heapq.heappop(self._coming)
+
+    def _delay_until(self, at: int) -> None:
+        """What would have come before ``at`` comes then, in the order in which it was to come."""
+        self._coming = [(max(at, when), order, event) for when, order, event in sorted(self._coming)]
+        heapq.heapify(self._coming)
+
     def _arrive(self, event: ev.Event) -> None:
         if isinstance(event, ev.LinkEvent):
             peer = self.peers[event.link]

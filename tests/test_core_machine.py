@@ -723,6 +723,17 @@ def test_a_click_while_the_second_link_opens_is_served_by_it(world):
     assert len(world.calls()) == 2
 
 
+def test_a_click_after_the_last_chance_of_a_silent_link_is_answered_as_offline(socket_world):
+    world = socket_world.online(age=2 * MINUTE)
+    silence(world)
+    while not world.status.suspect:
+        world.step(world.now + MINUTE)
+    world.now = world.core.deadline + 1_500
+    world.give(ev.ReconnectClicked())
+    assert world.answers() == [(Answer.ALREADY, 0)]
+    assert world.state is State.OFFLINE
+
+
 def test_a_failed_click_while_online_is_not_repeated(world):
     world.online(Plan(), fails(SERVER_ERROR), age=HOUR)
     world.give(ev.ReconnectClicked())
@@ -1225,6 +1236,23 @@ def test_standing_still_again_and_again_is_no_excuse(world):
         world.now = (world.core.deadline or 0) + 2_500
         world.give(ev.Tick())
     assert world.notes(NoteKind.STOP)[0].facts["cause"] == "frozen"
+
+
+@pytest.mark.parametrize("goodbye", [False, True])
+def test_after_a_freeze_the_link_that_speaks_first_is_kept(world, goodbye):
+    world.online(age=HOUR)
+    first = silence(world)
+    world.run(7 * SECOND)
+    world.peers[2].silent = True
+    world.stand_still(MINUTE)
+    world.give(ev.GoodbyeReceived(first) if goodbye else ev.FrameReceived(first))
+    assert first in world.undropped
+    assert 2 not in world.undropped
+    assert [x.facts["cause"] for x in world.notes(NoteKind.LINK_END)] == ["frozen"]
+    world.peers[first].silent = False
+    world.run(MINUTE)
+    assert world.notes(NoteKind.STOP) == []
+    assert len(world.notes(NoteKind.HANDOVER)) == goodbye
 
 
 def test_a_freeze_while_offline_just_goes_on(world):

@@ -117,6 +117,8 @@ class Core:
         self._effects = []
         if due is not None and now - due > self._policy.late_tick and not isinstance(event, ev.Woke):
             self._thaw(now - due)
+        if not isinstance(event, ev.LinkEvent | ev.Woke):
+            self._run_timers()  # what was due before; only a link's own event or a wake may change that
         self._handle(event)
         self._run_timers()
         return self._effects
@@ -236,10 +238,19 @@ class Core:
         self._wanted.discard(Reason.SUSPECT)
         if self._next is None:
             return
-        if self._next.stage is Stage.LIVE:
+        if self._next.stage is Stage.LIVE and self._next.frozen:
+            self._keep_to_the_old(self._next)
+        elif self._next.stage is Stage.LIVE:
             self._hand_over()
         elif self._next.reasons == {Reason.SUSPECT}:
             self._abandon_next()
+
+    def _keep_to_the_old(self, new: LinkRecord) -> None:
+        """After a freeze the old link spoke first: the new one is now the one that proves nothing."""
+        self._note_link_end(new, Cause.FROZEN)
+        self._abandon_next()
+        if Reason.PLANNED in new.reasons:
+            self._want(Reason.PLANNED)
 
     def _on_goodbye(self, link: LinkRecord, cause: Cause) -> None:
         if link is self._live:
@@ -407,6 +418,9 @@ class Core:
         live.unanswered_since = None
         self._wanted.discard(Reason.SUSPECT)
         self._ping(live)
+        if self._next is not None and self._next.stage is Stage.LIVE:
+            self._next.frozen = True
+            self._ping(self._next)
         self._note(NoteKind.CLOCK, frozen_ms=stood)
 
     # Links
