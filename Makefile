@@ -4,6 +4,7 @@
 #   make run  [NO_TRAY=1]                run it for your own bots
 #   make test                            all checks, then all tests
 #   make check                           format, lint, types, layers
+#   make bench                           measure it against its budgets, three minutes in a real panel
 #   make screenshots                     take the pictures of README and docs anew, in a real panel
 #   make icons                           draw the icons anew from their SVG sources
 #
@@ -19,7 +20,7 @@ given = $(if $(filter command line,$(origin $(1))),$($(1)))
 TRAY_OPTION := $(if $(call given,NO_TRAY),--no-tray)
 SECONDS_OPTION := $(if $(call given,SECONDS),--seconds $(SECONDS))
 
-.PHONY: help demo run test check icons screenshots clean
+.PHONY: help demo run test check bench icons screenshots clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -40,6 +41,9 @@ check: $(VENV)/.has-test
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.has-test
+	@$(BIN)/python -m tests.bench
 
 icons: $(VENV)/.has-test
 	$(BIN)/python assets/render.py
