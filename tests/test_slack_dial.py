@@ -1,6 +1,7 @@
 """Name, TCP, proxy, TLS: each step ends by its limit and fails under its own name."""
 
 import socket
+import ssl
 import threading
 import time
 
@@ -210,6 +211,31 @@ def test_tls_that_does_not_answer_and_is_called_off():
         canceller.join(LIMIT_S)
 
 
+def test_what_does_not_speak_tls_is_shown():
+    def script(sock):
+        sock.recv(1)
+        sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        sock.recv(10_000)
+
+    with serve(script) as server:
+        got = failure(Target("127.0.0.1", server.port, True), limits=PATIENT)
+    assert (got.cause, got.phase) == (Cause.TLS, Phase.TLS)
+    assert got.evidence["first_bytes"] == "HTTP/1.1 400 Bad Request\\x0d\\x0a\\x0d\\x0a"
+
+
+def test_a_tls_alert_is_no_foreign_bytes(certificates):
+    def script(sock):
+        context = certificates.server("127.0.0.1")
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("ECDHE-RSA-NULL-SHA")
+        context.wrap_socket(sock, server_side=True)
+
+    with serve(script) as server:
+        got = failure(Target("127.0.0.1", server.port, True), limits=PATIENT)
+    assert got.cause is Cause.TLS
+    assert "first_bytes" not in got.evidence
+
+
 # Proxy
 
 
@@ -266,15 +292,40 @@ def answering(answer):
     [
         (
             http_answer(b"no", status="407 No", headers='Proxy-Authenticate: NTLM realm="x"\r\n'),
-            {"http_status": 407, "proxy_wants": "NTLM"},
+            {"http_status": 407, "proxy_wants": "NTLM", "proxy_login": True},
         ),
+        (
+            http_answer(
+                b"", status="407 No", headers='Proxy-Authenticate: Negotiate, basic realm="a, NTLM b"\r\n'
+            ),
+            {"http_status": 407, "proxy_wants": "basic"},
+        ),
+        (
+            http_answer(
+                b"",
+                status="407 No",
+                headers='Proxy-Authenticate: Digest realm="basic x", qop="auth"\r\nproxy-authenticate: NTLM\r\n',
+            ),
+            {"http_status": 407, "proxy_wants": "Digest"},
+        ),
+        (http_answer(b"", status="407 No", headers="Proxy-Authenticate: =,,\r\n"), {"http_status": 407}),
         (http_answer(b"no", status="503 No"), {"http_status": 503}),
         (b"SSH-2.0-x\r\n\r\n", {"first_bytes": None}),
         (b"HTTP/1.1 abc\r\n\r\n", {"first_bytes": None}),
         (b"", {"first_bytes": ""}),
         (b"x" * 70_000, {"first_bytes": "x" * 48}),
     ],
-    ids=["407", "503", "ssh", "no number", "hung up", "endless"],
+    ids=[
+        "407",
+        "407 with Basic",
+        "407 without",
+        "407 with nonsense",
+        "503",
+        "ssh",
+        "no number",
+        "hung up",
+        "endless",
+    ],
 )
 def test_a_proxy_that_says_no(proxied, answer, evidence):
     with serve(answering(answer)) as server:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from slack_sdk.errors import SlackRequestError
 
 from traymon.keeper.core.causes import Cause, Failure, Phase
+from traymon.slack import errors as errors_module
 from traymon.slack.errors import (
     AbandonedError,
     SlackError,
@@ -37,9 +38,6 @@ def of(exc, phase, reached=False):
         (ConnectionRefusedError(errno.ECONNREFUSED, "x"), Phase.TCP, Cause.CONNECT_REFUSED),
         (TimeoutError(), Phase.TCP, Cause.CONNECT_TIMEOUT),
         (OSError(errno.ETIMEDOUT, "x"), Phase.TCP, Cause.CONNECT_TIMEOUT),
-        (OSError(errno.ENETUNREACH, "x"), Phase.TCP, Cause.NO_ROUTE),
-        (OSError(errno.ENETDOWN, "x"), Phase.TCP, Cause.NO_ROUTE),
-        (OSError(errno.EADDRNOTAVAIL, "x"), Phase.TCP, Cause.NO_ROUTE),
         (OSError(errno.EHOSTUNREACH, "x"), Phase.TCP, Cause.UNREACHABLE),
         (PermissionError(errno.EPERM, "x"), Phase.TCP, Cause.UNREACHABLE),
         (ssl.SSLCertVerificationError(1, "bad"), Phase.TLS, Cause.TLS),
@@ -55,7 +53,6 @@ def of(exc, phase, reached=False):
         (TimeoutError(), Phase.DNS, Cause.DNS),
         (TimeoutError(), Phase.PROXY, Cause.PROXY),
         (ConnectionRefusedError(errno.ECONNREFUSED, "x"), Phase.PROXY, Cause.PROXY),
-        (OSError(errno.ENETUNREACH, "x"), Phase.PROXY, Cause.NO_ROUTE),
         (http.client.RemoteDisconnected("x"), Phase.API, Cause.ABRUPT_CLOSE),
         (http.client.BadStatusLine("x"), Phase.API, Cause.SLACK_ERROR),
         (websocket.WebSocketConnectionClosedException("x"), Phase.LIVE, Cause.ABRUPT_CLOSE),
@@ -78,6 +75,23 @@ def of(exc, phase, reached=False):
 def test_each_error_has_its_cause(exc, phase, cause):
     failure = of(exc, phase)
     assert (failure.cause, failure.phase) == (cause, phase)
+
+
+@pytest.mark.parametrize("number", [errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL])
+@pytest.mark.parametrize(
+    ("routed", "phase", "cause"),
+    [
+        (False, Phase.TCP, Cause.NO_ROUTE),
+        (False, Phase.PROXY, Cause.NO_ROUTE),
+        (False, Phase.LIVE, Cause.NO_ROUTE),
+        (True, Phase.TCP, Cause.UNREACHABLE),
+        (True, Phase.PROXY, Cause.PROXY),
+        (True, Phase.LIVE, Cause.UNREACHABLE),
+    ],
+)
+def test_a_router_without_a_way_is_not_this_machine_without_one(monkeypatch, number, routed, phase, cause):
+    monkeypatch.setattr(errors_module, "has_route", lambda: routed)
+    assert of(OSError(number, "x"), phase).cause is cause
 
 
 def test_only_a_websocket_that_drops_is_1006():

@@ -19,6 +19,7 @@ from traymon.slackwire.codes import Verdict, verdict
 
 HOSTILE = "\x1b]0;owned\x07\x9b31m\u202egnp\r\n\u2028"
 FACTS = {"host": HOSTILE, "http_status": 503, "issuer": HOSTILE, "error": HOSTILE, "silent_ms": 14_000}
+ODD_FACTS = ({**FACTS, "http_status": 407, "proxy_wants": HOSTILE}, {"first_bytes": HOSTILE})
 
 
 def is_harmless(text: str) -> bool:
@@ -51,7 +52,7 @@ def test_nothing_has_words_that_is_no_cause_or_state():
 
 @pytest.mark.parametrize("cause", list(Cause))
 def test_what_comes_from_outside_is_escaped_in_every_cause(cause):
-    for evidence in (FACTS, {**FACTS, "http_status": 407}, {"first_bytes": HOSTILE}):
+    for evidence in (FACTS, {**FACTS, "http_status": 407}, *ODD_FACTS):
         for detail in ("", HOSTILE):
             sentence = words.cause(cause, detail=detail, close_code=4000, evidence=evidence)
             assert is_harmless(sentence)
@@ -97,7 +98,12 @@ def test_a_refusal_names_the_code_and_its_fix(code, fix):
 def test_evidence_makes_the_sentence_more_exact():
     assert "Zscaler" in words.cause("tls", evidence={"host": "slack.com", "issuer": "Zscaler"})
     assert "HTTP status 403" in words.cause("not_websocket", evidence={"http_status": 403})
-    assert "password" in words.cause("proxy", evidence={"http_status": 407})
+    assert "Put them into" in words.cause("proxy", evidence={"http_status": 407, "proxy_wants": "basic"})
+    assert "does not accept" in words.cause("proxy", evidence={"http_status": 407, "proxy_login": True})
+    for scheme in ("NTLM", "Negotiate", "Kerberos"):
+        said = words.cause("proxy", evidence={"http_status": 407, "proxy_login": True, "proxy_wants": scheme})
+        assert f"sign-in by {scheme}, which traymon does not support" in said
+    assert "does not speak TLS: “HTTP”" in words.cause("tls", evidence={"first_bytes": "HTTP", "error": "x"})
     assert "for 14s" in words.cause("keepalive_timeout", evidence={"silent_ms": 14_000})
     assert "slack.example" in words.cause("dns", evidence={"host": "slack.example"})
     assert "with code 1001: “bye”" in words.cause("closed_by_slack", close_code=1001, detail="bye.")

@@ -164,10 +164,22 @@ _HTTP_REFUSAL = _mark(
 _PROXY_PASSWORD = _mark(
     "The proxy wants a user name and a password. Put them into its address: http://user:password@host:port."
 )
+_PROXY_WRONG_PASSWORD = _mark(
+    "The proxy does not accept the user name and the password in its address. Correct “proxy” in the configuration, or "
+    "HTTPS_PROXY in the environment."
+)
+_PROXY_SCHEME = _mark(
+    "The proxy wants a sign-in by {scheme}, which traymon does not support (Basic only). Ask your network's admins for "
+    "a proxy that takes Basic or needs no sign-in."
+)
 _PROXY_STATUS = _mark("The proxy answered with HTTP status {status}; it may not allow connections to {host}.")
 _FOREIGN_ISSUER = _mark(
     "The certificate shown for {host} is not trusted; it was issued by {issuer}. If your company inspects traffic, "
     "set “ca_file” to its certificate."
+)
+_NOT_TLS = _mark(
+    "What answered at {host} does not speak TLS{seen}. Something on the way answers in its place: a sign-in page, a "
+    "proxy, another program."
 )
 _SLACK_STATUS = _mark("Slack's API answered with HTTP status {status}; traymon keeps trying.")
 
@@ -266,6 +278,8 @@ def cause(
         said=_said(detail or facts.get("error") or facts.get("first_bytes")),
         code="" if close_code is None else gettext(" with code {code}").format(code=close_code),
         status=_quoted(facts.get("http_status")),
+        seen=_said(facts.get("first_bytes")),
+        scheme=_quoted(facts.get("proxy_wants")),
         silence=_silence(facts.get("silent_ms")),
         issuer=_quoted(facts.get("issuer")),
         error=_quoted(detail),
@@ -279,15 +293,24 @@ def _choose(cause: str, detail: str, facts: Mapping[str, object]) -> str:
     if cause == "refused_token" and detail in _REFUSALS:
         return _REFUSALS[detail]
     if cause == "proxy" and status == 407:
-        return _PROXY_PASSWORD
+        return _choose_sign_in(facts)
     if cause == "tls" and facts.get("issuer"):
         return _FOREIGN_ISSUER
+    if cause == "tls" and facts.get("first_bytes"):
+        return _NOT_TLS
     if cause == "dns" and not facts.get("host"):
         return _NAMELESS
     with_status = {"proxy": _PROXY_STATUS, "not_websocket": _HTTP_REFUSAL, "slack_error": _SLACK_STATUS}
     if status is not None and not detail and cause in with_status:
         return with_status[cause]
     return _SENTENCES.get(cause, "{name}{said}")
+
+
+def _choose_sign_in(facts: Mapping[str, object]) -> str:
+    """What a proxy's 407 means: that depends on how it wants to be signed in to, and on whether traymon did."""
+    if str(facts.get("proxy_wants") or "Basic").lower() != "basic":
+        return _PROXY_SCHEME
+    return _PROXY_WRONG_PASSWORD if facts.get("proxy_login") else _PROXY_PASSWORD
 
 
 def _quoted(value: object) -> str:
@@ -505,3 +528,51 @@ def demo_summary(elapsed_ms: int, up_ms: int, down_ms: int, outages: int, sessio
         outages=outages,
         sessions=sessions,
     )
+
+
+# ------------------------------------------------------------------------------------------------ side probes
+
+_PROBES: Mapping[str, str] = {
+    "probe_route": _mark("route"),
+    "probe_dns": _mark("DNS"),
+    "probe_proxy": _mark("proxy"),
+    "probe_tcp": _mark("TCP"),
+    "probe_tls": _mark("TLS"),
+}
+# What a failed check means: by the check and its cause, else by the check.
+_PROBE_FAILURES: Mapping[tuple[str, str], str] = {
+    ("probe_tcp", "connect_refused"): _mark("TCP to Slack is refused"),
+    ("probe_tcp", "connect_timeout"): _mark("TCP to Slack is not answered"),
+    ("probe_tcp", "no_route"): _mark("there is no route to Slack"),
+    ("probe_tcp", "unreachable"): _mark("Slack's address cannot be reached"),
+    ("probe_tcp", "proxy"): _mark("the proxy opens no way to Slack"),
+    ("probe_tls", "reset"): _mark("TLS to Slack is cut off"),
+}
+_PROBE_FAILS: Mapping[str, str] = {
+    "probe_route": _mark("this machine has no route"),
+    "probe_dns": _mark("Slack's name cannot be looked up"),
+    "probe_proxy": _mark("the proxy cannot be reached"),
+    "probe_tcp": _mark("TCP to Slack fails"),
+    "probe_tls": _mark("TLS to Slack fails"),
+}
+
+
+def probes(facts: Mapping[str, object]) -> str:
+    """What the side probes found, in one clause: “route, DNS and TCP to Slack fine”; "" where nothing was probed.
+
+    ``facts`` may hold other evidence too. Only the first check that failed is told: the later ones build on it.
+    """
+    fine = [gettext(name) for key, name in _PROBES.items() if facts.get(key) == "ok"]
+    failed = next((key for key in _PROBES if facts.get(key) not in (None, "ok", "skipped")), None)
+    if failed is None:
+        return gettext("{checks} to Slack fine").format(checks=_listed(fine)) if fine else ""
+    problem = gettext(_PROBE_FAILURES.get((failed, str(facts[failed]))) or _PROBE_FAILS[failed])
+    if failed == "probe_route" or not fine:
+        return problem
+    return gettext("{checks} fine, but {problem}").format(checks=_listed(fine), problem=problem)
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return gettext("{names} and {last}").format(names=", ".join(names[:-1]), last=names[-1])

@@ -6,20 +6,21 @@ unanswered SYN is told from an unanswered request.
 
 import errno
 import queue
+import re
 import selectors
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import Any
 
 from traymon.keeper.core.causes import Cause, Fact, Failure, Phase
 from traymon.slack.cancel import Cancel
 from traymon.slack.endpoint import Endpoint, Proxy, Target
-from traymon.slack.errors import SlackError, failure_of
+from traymon.slack.errors import NO_ROUTE_CODES, SlackError, failure_of
 from traymon.slack.wire import TooMuchError, Wire, WireAbortedError, new_selector
 
 Address = tuple[Any, ...]
@@ -30,6 +31,9 @@ _STAGGER_S = 0.25
 _IN_PROGRESS = frozenset(
     {errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)}
 )
+# RFC 9110 11.6.1: challenges stand in a list, each a scheme and perhaps parameters (name=value) or a token.
+_SCHEME = re.compile(r"(?:^|,)\s*([A-Za-z][A-Za-z0-9-]*)(?=\s*(?:,|$)|\s+[^\s=,])")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PROXY_ANSWER_LIMIT = 65_536
 """Bytes. A proxy's refusal may carry a page; what is longer is no answer to CONNECT."""
 
@@ -68,14 +72,26 @@ def dial(
         with cancel.watch(wire.abort):
             if proxy is not None and (tunnel or target.secure):
                 with step(Phase.PROXY, reached=reached, host=target.host, proxy_host=proxy.host):
-                    _ask_for_tunnel(wire, target, proxy, limits.step_s)
+                    ask_for_tunnel(wire, target, proxy, limits.step_s)
             if target.secure:
-                with step(Phase.TLS, reached=reached, host=target.host):
-                    wire.start_tls(endpoint.ssl_context(), target.host, limits.step_s)
+                _secure(wire, target, endpoint, limits.step_s, reached=reached)
     except BaseException:
         wire.abort()
         raise
     return wire
+
+
+def _secure(wire: Wire, target: Target, endpoint: Endpoint, limit_s: float, *, reached: bool) -> None:
+    try:
+        with step(Phase.TLS, reached=reached, host=target.host):
+            wire.start_tls(endpoint.ssl_context(), target.host, limit_s)
+    except SlackError as error:
+        failure = error.failure
+    else:
+        return
+    if failure.cause is Cause.TLS and wire.first_not_tls:
+        failure = replace(failure, evidence={**failure.evidence, "first_bytes": wire.first_not_tls})
+    raise SlackError(failure)
 
 
 def _connect(target: Target, proxy: Proxy | None, limits: Limits, cancel: Cancel, *, reached: bool) -> Wire:
@@ -208,14 +224,17 @@ def _how_far(error: OSError) -> int:
             return 3
         case Cause.CONNECT_TIMEOUT:
             return 2
-        case Cause.UNREACHABLE:
+        case Cause.UNREACHABLE if error.errno not in NO_ROUTE_CODES:
             return 1
         case _:
             return 0
 
 
-def _ask_for_tunnel(wire: Wire, target: Target, proxy: Proxy, limit_s: float) -> None:
-    """HTTP CONNECT (RFC 9110 9.3.6), read byte by byte: what follows the answer is the tunnel's."""
+def ask_for_tunnel(wire: Wire, target: Target, proxy: Proxy, limit_s: float) -> None:
+    """HTTP CONNECT (RFC 9110 9.3.6), read byte by byte: what follows the answer is the tunnel's.
+
+    Raises SlackError for an answer that opens none, OSError, TimeoutError or WireAbortedError.
+    """
     name = f"[{target.host}]" if ":" in target.host else target.host
     lines = [f"CONNECT {name}:{target.port} HTTP/1.1", f"Host: {name}:{target.port}"]
     if proxy.authorization is not None:
@@ -245,13 +264,13 @@ def _status(answer: bytes) -> int | None:
 
 
 def _wanted(answer: bytearray) -> str | None:
-    """The first scheme of ``Proxy-Authenticate``: ``Basic``, or one that traymon has not (NTLM, Negotiate)."""
+    """How the proxy wants to be signed in to: ``Basic`` where it would do, else the first scheme that it names."""
+    schemes: list[str] = []
     for line in bytes(answer).decode("latin-1").split("\r\n"):
         name, _, value = line.partition(":")
-        words = value.split()
-        if name.lower() == "proxy-authenticate" and words:
-            return words[0]
-    return None
+        if name.strip().lower() == "proxy-authenticate":
+            schemes += _SCHEME.findall(_QUOTED.sub("", value))
+    return next((scheme for scheme in schemes if scheme.lower() == "basic"), schemes[0] if schemes else None)
 
 
 def _no_tunnel(
@@ -264,7 +283,9 @@ def _no_tunnel(
         facts["http_status"] = status
     if wanted is not None:
         facts["proxy_wants"] = wanted
+    if proxy.authorization is not None:
+        facts["proxy_login"] = True
     return SlackError(Failure(Cause.PROXY, Phase.PROXY, evidence=facts))
 
 
-__all__ = ["Limits", "connect", "dial", "resolve", "step"]
+__all__ = ["Limits", "ask_for_tunnel", "connect", "dial", "resolve", "step"]

@@ -72,8 +72,11 @@ def _codes(*names: str) -> frozenset[int]:
     return frozenset(number for number in numbers if number is not None)
 
 
-# EADDRNOTAVAIL: no address of that family on this machine, as with IPv6 switched off.
-_NO_ROUTE = _codes("ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL")
+# Only where has_route() agrees: a router's "network unreachable" (ICMP) arrives under the same number as this
+# machine's own, and so does an address of a family that it has no route for. EADDRNOTAVAIL: no address of that
+# family on this machine, as with IPv6 switched off.
+NO_ROUTE_CODES = _codes("ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL")
+"""Error numbers that say "no way at all"."""
 _RESET = _codes("ECONNRESET", "ECONNABORTED", "EPIPE", "ESHUTDOWN")
 _REFUSED = _codes("ECONNREFUSED")
 _TIMED_OUT = _codes("ETIMEDOUT")
@@ -140,7 +143,7 @@ def _look(exc: BaseException, phase: Phase) -> tuple[Cause, dict[str, Fact]]:
             return _look(exc.args[0], Phase.DNS)
         case http.client.RemoteDisconnected():
             return Cause.PROXY if phase is Phase.PROXY else Cause.ABRUPT_CLOSE, {}
-        case OSError() if exc.errno in _NO_ROUTE:
+        case OSError() if exc.errno in NO_ROUTE_CODES and not has_route():
             return Cause.NO_ROUTE, _system(exc)
         case TimeoutError() | WebSocketTimeoutException():
             return _TIMEOUT_AT.get(phase, Cause.KEEPALIVE_TIMEOUT), _system(exc)

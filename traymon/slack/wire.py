@@ -14,10 +14,15 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 _CHUNK = 65_536
 _HEAD = 48  # first bytes shown as evidence, as many as slackwire shows of a frame
+_TLS_RECORDS = (
+    b"\x15",
+    b"\x16",
+)  # RFC 8446 5.1: how an answer to a ClientHello begins, an alert or a handshake
 _HEAD_KEPT = 1_024  # more are kept, so that a secret is found whole before it is cut
 
 # Windows does not document that shutting a socket down wakes select(): there a wait looks up now and then.
@@ -58,11 +63,19 @@ class Wire:
         self.secret = b""
         """What was sent and must not come back as evidence: some servers echo a request in their refusal."""
         self._head = b""
+        self._tls_head = b""
 
     @property
     def first_bytes(self) -> str:
         """The first bytes that came, printable and escaped: evidence of who answered."""
         return printable_bytes(hidden(self._head, self.secret))
+
+    @property
+    def first_not_tls(self) -> str:
+        """As :attr:`first_bytes`, of what came in place of a TLS handshake; nothing where it was TLS."""
+        return (
+            "" if self._tls_head[:1] in _TLS_RECORDS else printable_bytes(hidden(self._tls_head, self.secret))
+        )
 
     @property
     def local_address(self) -> str:
@@ -89,6 +102,16 @@ class Wire:
                     break
             self._flush(deadline)
         self._tls = tls
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The certificate that the other side showed, as DER; ``None`` without TLS."""
+        return None if self._tls is None else self._tls.getpeercert(binary_form=True)
+
+    @property
+    def peer_names(self) -> Mapping[str, Any]:
+        """What :meth:`ssl.SSLSocket.getpeercert` reads of it: nothing, where it was not verified."""
+        return (None if self._tls is None else self._tls.getpeercert()) or {}
 
     def recv(self, size: int) -> bytes:
         """At least one byte and at most ``size``; ``b""`` at the end of the stream, with or without TLS's own end.
@@ -222,6 +245,8 @@ class Wire:
             break
         if not data and self._aborted:
             raise WireAbortedError
+        if not self._tls_head:
+            self._tls_head = data[:_HEAD_KEPT]
         with self._tls_lock:
             if data:
                 self._incoming.write(data)
