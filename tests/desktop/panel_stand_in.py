@@ -28,6 +28,8 @@ class PanelStandIn:
         self.signals: queue.SimpleQueue[tuple[str, list[Any]]] = queue.SimpleQueue()
         self.host = host
         self._loop = asyncio.new_event_loop()
+        # A bus that a test kills leaves replies behind that nobody waits for.
+        self._loop.set_exception_handler(lambda _loop, _context: None)
         # Serves the stand-in's bus; joined in close().
         self._thread = threading.Thread(target=self._loop.run_forever, name="panel stand-in")
         self._thread.start()

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import logging
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,22 @@ LONGEST_RETRY_S = 60.0
 """Until the bus is tried again after it went away; doubled each time, as a bus seldom comes back."""
 
 _serial = itertools.count(1)
+
+
+def _lower(record: logging.LogRecord) -> bool:
+    """dbus-fast logs a traceback when the bus goes away while it answers; here that is an ordinary event."""
+    if record.exc_info and isinstance(record.exc_info[1], (OSError, EOFError)):
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return logging.getLogger(record.name).isEnabledFor(record.levelno)
+
+
+def _note_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody waited for: replies and signals that a bus which goes away did not take."""
+    _log.debug("%s: %r", context.get("message"), context.get("exception"))
+
+
+for _name in ("message_bus", "send_reply", "aio.message_bus", "aio.message_reader"):
+    logging.getLogger(f"dbus_fast.{_name}").addFilter(_lower)
 
 
 def argb(image: Image.Image) -> list[Any]:
@@ -82,6 +99,7 @@ class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
         # The loop that owns the bus, while run() lasts. Other threads only call_soon_threadsafe() on it.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
+        self._owner = 0
         self._stop_asked = False
         self._session: _Session | None = None
 
@@ -96,9 +114,13 @@ class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
         self.post(lambda: self._tell("new_title", "new_tool_tip", "new_status"))
 
     def post(self, action: Callable[[], None]) -> None:
-        """Have ``action`` run on the bus thread. Without one, nothing: all is read anew when the bus is there."""
+        """Run ``action`` on the bus thread: at once when called there, so that what panels read and what they are told
+        never differ. Without a bus thread, not at all: everything is read anew when there is one.
+        """
         loop = self._loop
-        if loop is not None:
+        if loop is not None and threading.get_ident() == self._owner:
+            action()
+        elif loop is not None:
             # The loop may have been closed since: then nothing is shown any more.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(action)
@@ -150,7 +172,9 @@ class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
 
     async def _main(self) -> None:
         self._ended = asyncio.Event()
+        self._owner = threading.get_ident()
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_note_failure)
         self._mark_ready()
         self._rebuild_menu()
         self.on_ready()
@@ -165,9 +189,10 @@ class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
         retry_s = FIRST_RETRY_S
         while True:
             session = _Session(self, self._bus_address, self.set_hosted)
+            # From now on, not once it is registered: what changes in between must be told as well.
+            self._session = session
             try:
                 await session.open()
-                self._session = session
                 retry_s = FIRST_RETRY_S
                 await session.lost()
             except asyncio.CancelledError:
@@ -388,7 +413,7 @@ class SniTray:
         self._drawer = Drawer(self._icon, choose, self._newest)
         self._drawer.draw()
         self._icon.on_other_click = self._drawer.other_click
-        self._icon.on_ready = self._drawer.draw
+        self._icon.on_ready = self._begin
 
     @property
     def host(self) -> str:
@@ -399,7 +424,12 @@ class SniTray:
 
     def run(self) -> None:
         """Serve the icon until :meth:`stop`, on the calling thread."""
-        self._icon.run()
+        self._icon.run(lambda _: None)
+
+    def _begin(self) -> None:
+        """On the bus thread; pystray would do it on another, and a picture drawn meanwhile could get lost."""
+        self._icon.visible = True
+        self._drawer.draw()
 
     def show(self, view: TrayView) -> None:
         """Draw ``view`` soon; from any thread."""

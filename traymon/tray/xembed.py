@@ -97,8 +97,10 @@ class XEmbedTray:
             icon.on_other_click = drawer.other_click
             self._present = (icon, drawer)
             drawer.draw()
+            # Here and not by pystray, which would do it on another thread: a picture drawn meanwhile could get lost.
+            icon.visible = True
             if not self._stopped:
-                icon.run()
+                icon.run(lambda _: None)
         finally:
             self._present = None
             icon.close()
