@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from traymon.desktop.clocks import Clocks
+from traymon.desktop.clockwatch import ClockWatch, Slept
 from traymon.keeper.core import Core, Status
 from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause
@@ -28,8 +29,6 @@ from traymon.slackwire.api import ConnectAnswer
 
 _log = logging.getLogger(__name__)
 
-SLEPT_MS = 2_000
-"""The clock that counts sleep gained this much on the one that does not: the machine slept (design: Clocks)."""
 EXIT_LIMIT_MS = 1_500
 """For closing all links at the end; a process that was told to stop is gone within 2 s."""
 
@@ -44,14 +43,21 @@ class Log(Protocol):
         entries: Sequence[EnterState | Note],
         on_committed: Callable[[], None] | None = None,
     ) -> None:
-        """Write ``entries`` as one transaction, then call ``on_committed`` on a thread of the log's."""
+        """Write ``entries`` as one transaction, then call ``on_committed`` on a thread of the log's.
+
+        With no entries: call it once all that was recorded before is written.
+        """
 
 
 class _Stop:
     """In the queue: nothing more comes."""
 
 
-_Item = tuple[int, ev.Event | _Stop, "Future[list[TellUser]] | None"]
+class _AddressCheck:
+    """In the queue: this machine may have lost an address."""
+
+
+_Item = tuple[int, ev.Event | _Stop | _AddressCheck, "Future[list[TellUser]] | None"]
 
 
 class Keeper:
@@ -74,7 +80,8 @@ class Keeper:
         self._log = log
         self._board = board
         self._clocks = clocks
-        self._slept_so_far = clocks.now() - clocks.awake()
+        self._clock_watch = ClockWatch(clocks)  # only the keeper's thread
+        self._woke_at = 0  # only the keeper's thread
         self._published: Status | None = None
         self._runners: dict[int, LinkRunner] = {}  # by link number; only the keeper's thread
         self._closers: list[threading.Thread] = []  # only the keeper's thread
@@ -103,6 +110,10 @@ class Keeper:
         self._events.put((self._clocks.now(), event, answer))
         return answer
 
+    def check_addresses(self) -> None:
+        """This machine may have lost an address: links that are bound to one it no longer has are suspect."""
+        self._events.put((self._clocks.now(), _AddressCheck(), None))
+
     def stop(self, cause: Cause = Cause.QUIT) -> None:
         """End everything; :meth:`join` waits for it."""
         self.post(ev.QuitAsked(cause))
@@ -125,7 +136,10 @@ class Keeper:
             at, event, answer = item
             if isinstance(event, _Stop):
                 break
-            self._feed(event, at, answer)
+            if isinstance(event, _AddressCheck):
+                self._check_addresses(at)
+            else:
+                self._feed(self._still_true(event, at), at, answer)
         limit = self._clocks.awake() + EXIT_LIMIT_MS
         threads: list[threading.Thread | LinkRunner] = [*self._closers, *self._runners.values()]
         for thread in threads:
@@ -140,10 +154,19 @@ class Keeper:
             return None
 
     def _look_at_clocks(self) -> None:
-        slept_so_far = self._clocks.now() - self._clocks.awake()
-        slept, self._slept_so_far = slept_so_far - self._slept_so_far, slept_so_far
-        if slept > SLEPT_MS:
-            self._feed(ev.Woke(slept), self._clocks.now(), None)
+        for found in self._clock_watch.look():
+            if isinstance(found, Slept):
+                self._woke_at = self._clocks.now()
+                self._feed(ev.Woke(found.ms), self._woke_at, None)
+
+    def _still_true(self, event: ev.Event, at: int) -> ev.Event:
+        """Where the sleep came before this thread got to its announcement, that is over by now."""
+        return ev.Tick() if isinstance(event, ev.SleepAnnounced) and at < self._woke_at else event
+
+    def _check_addresses(self, at: int) -> None:
+        for link, runner in list(self._runners.items()):
+            if runner.lost_address():
+                self._feed(ev.LocalAddressVanished(link), at, None)
 
     def _feed(self, event: ev.Event, at: int, answer: "Future[list[TellUser]] | None") -> None:
         told: list[TellUser] = []

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from traymon.desktop.network import still_ours
 from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.keeper.core.effects import Farewell
@@ -93,6 +94,11 @@ class LinkRunner:
         )
         closer.start()
         return closer
+
+    def lost_address(self) -> bool:
+        """Whether the address that the link is bound to is no longer this machine's."""
+        link = self._link
+        return link is not None and not still_ours(link.local_address)
 
     def join(self, timeout_s: float) -> None:
         """Wait for the thread to end."""
