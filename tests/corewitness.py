@@ -6,7 +6,7 @@ It shares no code with the machine but the table of states and the numbers of th
 
 from dataclasses import dataclass
 
-from tests.coredriver import MINUTE, World
+from tests.coredriver import World
 from traymon.keeper.core import Policy, State
 from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause, Failure
@@ -66,6 +66,7 @@ class Witness:
         self.not_before = 0
         self.last_spare: int | None = None
         self.refusal: Failure | None = None
+        self.too_many = False  # the latest end was for too many links
         self.refused_try_at = 0
         self.permit = False
         self.late = 0  # how late ticks have been, in all, since the last sign of life or thaw
@@ -149,6 +150,7 @@ class Witness:
         if not link.answered and not failure.reached_slack:
             self.level, self.level_at = self.level_before, link.asked_at
         self.not_before = max(self.not_before, self.now + (failure.retry_after_ms or 0))
+        self.too_many = failure.cause is Cause.TOO_MANY_LINKS
         if failure.cause is Cause.REFUSED_TOKEN:
             self.refusal = failure
         if self.state is State.REFUSED:
@@ -311,7 +313,8 @@ class Witness:
             assert due is not None, "a dead end"
         if self.state in (State.CONNECTING, State.OFFLINE):
             there = self.there()
-            soon = max(self.now + MINUTE, self.not_before, self.now + self.policy.budget_refill)
+            row = self.policy.retry_too_many if self.too_many else self.policy.retry_reached
+            soon = max(self.now + row[2], self.not_before, self.now + self.policy.budget_refill)
             assert there or (status.next_try is not None and self.now < status.next_try <= soon)
         if self.state in DOWN and status.next_try is not None:
             assert due is not None

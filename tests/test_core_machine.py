@@ -1,5 +1,6 @@
 """Scenarios in virtual time: each test is a sentence of the design's policy or of its decided cases."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -18,6 +19,7 @@ from tests.coredriver import (
     RST,
     SECOND,
     SERVER_ERROR,
+    TOO_MANY,
     UNREACHABLE,
     Plan,
     World,
@@ -146,6 +148,43 @@ def test_jitter_shortens_a_delay_by_up_to_a_quarter(world):
     world.plan = fails(NO_ROUTE, after=0)
     world.start().run(800)
     assert world.calls() == [BEGIN, BEGIN + 750]
+
+
+def test_too_many_links_are_retried_after_a_minute_then_slower_up_to_a_quarter_of_an_hour(world):
+    world.plan = Plan(hello=None, failure=TOO_MANY, fails_after=0)
+    world.start().run(3 * HOUR)
+    gaps = [later - earlier for earlier, later in pairwise(world.calls())]
+    assert gaps[0] == MINUTE + 100
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == 15 * MINUTE + 100
+    assert len(gaps) < 24
+
+
+def test_a_click_after_other_programs_were_ended_does_not_wait_for_the_hard_back_off(world):
+    world.start(Plan(hello=None, failure=TOO_MANY)).run(SECOND)
+    world.give(ev.ReconnectClicked())
+    assert world.answers() == [(Answer.NOW, 0)]
+    assert world.run(SECOND).state is State.ONLINE
+
+
+def test_a_stable_link_that_is_one_too_many_is_not_replaced_at_once(socket_world):
+    world = socket_world.online(age=HOUR)
+    lost = world.now
+    world.end_link(TOO_MANY)
+    assert world.run(15 * MINUTE).calls() == [BEGIN, lost + MINUTE]
+    assert world.note(NoteKind.STOP).at == lost
+
+
+def test_a_planned_end_that_meets_too_many_links_tries_again_when_the_old_link_is_gone(socket_world):
+    """By then one is fewer: ours."""
+    world = socket_world.online(Plan(), Plan(hello=None, failure=TOO_MANY), age=HOUR)
+    world.give(ev.GoodbyeReceived(1, Cause.REFRESH))
+    world.run(10 * SECOND)
+    assert len(world.calls()) == 2
+    world.end_link_number(1)
+    world.run(SECOND)
+    assert world.state is State.ONLINE
+    assert len(world.calls()) == 3
 
 
 def test_an_attempt_that_failed_after_the_api_answered_reached_slack(world):
@@ -574,15 +613,17 @@ def test_a_goodbye_when_the_second_link_is_up_already_hands_over_at_once(world):
     assert world.notes(NoteKind.STOP) == []
 
 
-def test_a_month_of_eight_hour_goodbyes_has_no_stop():
+@pytest.mark.parametrize(("spares", "cause"), [(True, Cause.GOODBYE), (False, Cause.REFRESH)])
+def test_a_month_of_eight_hour_sessions_has_no_stop(spares, cause):
     # Pings that are rarer than real ones make the month short; what is asked here does not turn on them.
-    world = World(policy=Policy(quiet_before_ping=MINUTE, ping_while_busy=2 * MINUTE)).start()
+    policy = Policy(quiet_before_ping=MINUTE, ping_while_busy=2 * MINUTE)
+    world = World(spares=spares, policy=policy).start()
     for _ in range(90):
         world.run(8 * HOUR)
-        world.give(ev.GoodbyeReceived(world.newest))
+        world.give(ev.GoodbyeReceived(world.newest, cause))
         world.after(10 * SECOND, ev.LinkEnded(world.newest - 1, FIN))
     world.run(MINUTE)
-    assert len(world.notes(NoteKind.HANDOVER)) == 90
+    assert [note.facts["reason"] for note in world.notes(NoteKind.HANDOVER)] == [cause] * 90
     assert world.notes(NoteKind.STOP) == []
     assert len(world.states()) == 2
 
@@ -932,6 +973,149 @@ def test_presence_changes_nothing_while_suspect_or_without_a_link(world):
     assert world.status.suspect
     world.give(ev.PresenceSeen(True))
     assert world.state is State.ONLINE
+
+
+# How many links Slack counts
+
+
+def counted(world: World) -> int | None:
+    return world.status.connections
+
+
+def test_presence_tells_how_many_links_slack_counts_for_the_bot(world):
+    world.online(age=10 * SECOND)
+    assert counted(world) is None
+    world.give(ev.PresenceSeen(False, 2))
+    assert counted(world) == 2
+    world.give(ev.PresenceSeen(False))
+    assert counted(world) == 2
+    world.give(ev.PresenceSeen(False, 0))  # it counts not even ours: worth nothing
+    assert counted(world) == 2
+    world.end_link()
+    assert counted(world) is None
+
+
+def test_a_count_around_a_handover_is_not_believed_and_the_one_before_stays(world):
+    world.online(Plan(), HANGS, age=MINUTE)
+    world.give(ev.PresenceSeen(False, 1))
+    world.give(ev.GoodbyeReceived(1))
+    world.give(ev.PresenceSeen(False, 2))
+    assert counted(world) == 1
+    world.run(31 * SECOND)
+    world.run(MINUTE)
+    assert world.note(NoteKind.HANDOVER)
+    assert counted(world) == 1
+    world.give(ev.GoodbyeReceived(world.newest))
+    world.run(SECOND)
+    world.give(ev.PresenceSeen(False, 2))
+    assert counted(world) == 1
+    world.run(10 * SECOND)
+    world.give(ev.PresenceSeen(False, 2))
+    assert counted(world) == 2
+
+
+def test_other_links_in_rtm_are_programs_and_no_reason_for_a_warning(world):
+    world.online(age=MINUTE)
+    world.give(ev.PresenceSeen(False, 3))
+    world.run(2 * HOUR)
+    assert world.notes(NoteKind.WARNING) == []
+
+
+def open_counted(world: World, connections: int | None) -> None:
+    """The attempt that is due goes well, and Slack's hello tells a count."""
+    world.run(0)
+    number = world.newest
+    for event in (ev.ApiAnswered(number), ev.LinkOpened(number), ev.HelloReceived(number, connections)):
+        world.give(event)
+
+
+@pytest.fixture
+def counting_world() -> World:
+    """Socket Mode; attempts go as :func:`open_counted` says."""
+    world = World(spares=False, policy=Policy(quiet_before_ping=MINUTE, ping_while_busy=2 * MINUTE))
+    world.plan = HANGS
+    return world.start()
+
+
+def test_links_that_are_not_ours_are_leftovers_for_half_an_hour_then_a_warning(counting_world):
+    world = counting_world
+    open_counted(world, 3)
+    assert counted(world) == 3
+    world.run(30 * MINUTE - 1)
+    assert world.notes(NoteKind.WARNING) == []
+    world.run(1)
+    assert world.note(NoteKind.WARNING).facts == {"connections": 3}
+    world.run(5 * HOUR)
+    world.give(ev.GoodbyeReceived(1, Cause.REFRESH))
+    open_counted(world, 4)
+    world.run(5 * HOUR)
+    assert len(world.notes(NoteKind.WARNING)) == 1
+    assert world.anomalies() == []
+
+
+def test_our_own_links_are_no_strangers(counting_world):
+    world = counting_world
+    open_counted(world, 1)
+    world.run(HOUR)
+    world.give(ev.GoodbyeReceived(1, Cause.REFRESH))
+    open_counted(world, 2)
+    assert world.note(NoteKind.HANDOVER)
+    assert counted(world) == 1
+    world.run(HOUR)
+    assert world.notes(NoteKind.WARNING) == []
+
+
+def test_strangers_that_go_and_come_again_are_told_again(counting_world):
+    world = counting_world
+    open_counted(world, 2)
+    world.run(29 * MINUTE)
+    world.end_link()
+    open_counted(world, 1)
+    world.run(HOUR)
+    assert world.notes(NoteKind.WARNING) == []
+    for told in (1, 2):
+        world.end_link()
+        open_counted(world, 2)
+        world.run(HOUR)
+        assert len(world.notes(NoteKind.WARNING)) == told
+        world.end_link()
+        open_counted(world, 1)
+        world.run(HOUR)
+
+
+def test_the_warning_of_strangers_waits_for_a_link(counting_world):
+    world = counting_world
+    open_counted(world, 2)
+    world.run(20 * MINUTE)
+    world.end_link()
+    world.run(20 * MINUTE)
+    assert world.state is State.OFFLINE
+    assert world.notes(NoteKind.WARNING) == []
+    world.give(ev.ReconnectClicked())
+    while world.core._next is None:
+        world.step(world.now + MINUTE)
+    open_counted(world, 2)
+    assert world.note(NoteKind.WARNING).at == world.now
+
+
+def test_a_hello_without_a_count_tells_nothing(counting_world):
+    world = counting_world
+    open_counted(world, None)
+    assert counted(world) is None
+    world.end_link()
+    world.run(MINUTE)
+    open_counted(world, 0)
+    assert counted(world) is None
+
+
+def test_a_token_without_the_scope_for_presence_is_a_warning_and_no_trouble(world):
+    world.online(age=MINUTE)
+    before = world.status
+    world.give(ev.PresenceRefused(replace(REFUSAL, detail="missing_scope")))
+    warning = world.note(NoteKind.WARNING)
+    assert warning.failure is not None
+    assert (warning.failure.detail, warning.facts) == ("missing_scope", {"about": "presence"})
+    assert world.status == before
 
 
 def test_a_stop_is_never_dated_before_its_open_span(world):

@@ -13,8 +13,8 @@ POLICY = Policy()
 DAY = 24 * 3_600_000
 
 
-def delay(age: int, *, reached: bool, random: float = 0.0) -> int:
-    return POLICY.retry_delay(reached=reached, outage_age=age, random=random)
+def delay(age: int, *, reached: bool, random: float = 0.0, too_many: bool = False) -> int:
+    return POLICY.retry_delay(reached=reached, outage_age=age, random=random, too_many=too_many)
 
 
 @pytest.mark.parametrize(
@@ -32,16 +32,24 @@ def test_reached_waits_ten_percent_from_five_to_sixty_seconds(age, expected):
     assert delay(age, reached=True) == expected
 
 
-@given(st.integers(0, 400 * DAY), st.booleans(), st.floats(0, 1, exclude_max=True))
-def test_jitter_takes_at_most_a_quarter(age, reached, random):
-    full = delay(age, reached=reached)
-    assert 0.75 * full - 1 <= delay(age, reached=reached, random=random) <= full
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [(0, 60_000), (120_000, 60_000), (600_000, 300_000), (1_800_000, 900_000), (DAY, 900_000)],
+)
+def test_too_many_links_wait_half_of_the_outage_from_one_to_fifteen_minutes(age, expected):
+    assert delay(age, reached=True, too_many=True) == expected
 
 
-@given(st.integers(0, DAY), st.integers(0, DAY), st.booleans())
-def test_a_longer_outage_never_retries_faster(one, other, reached):
+@given(st.integers(0, 400 * DAY), st.booleans(), st.booleans(), st.floats(0, 1, exclude_max=True))
+def test_jitter_takes_at_most_a_quarter(age, reached, too_many, random):
+    full = delay(age, reached=reached, too_many=too_many)
+    assert 0.75 * full - 1 <= delay(age, reached=reached, random=random, too_many=too_many) <= full
+
+
+@given(st.integers(0, DAY), st.integers(0, DAY), st.booleans(), st.booleans())
+def test_a_longer_outage_never_retries_faster(one, other, reached, too_many):
     young, old = sorted((one, other))
-    assert delay(young, reached=reached) <= delay(old, reached=reached)
+    assert delay(young, reached=reached, too_many=too_many) <= delay(old, reached=reached, too_many=too_many)
 
 
 def test_silence_is_noticed_within_the_promise():

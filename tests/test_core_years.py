@@ -20,6 +20,7 @@ from tests.coredriver import (
     RST,
     SECOND,
     SERVER_ERROR,
+    TOO_MANY,
     UNREACHABLE,
     Plan,
     World,
@@ -35,7 +36,7 @@ BAD_HANDSHAKE = Failure(Cause.NOT_WEBSOCKET, Phase.HANDSHAKE)
 NO_HELLO = Failure(Cause.URL_EXPIRED, Phase.HELLO, reached_slack=True)
 DISABLED = replace(REFUSAL, phase=Phase.LIVE, detail="link_disabled")
 MIGRATION = Failure(Cause.TEAM_MIGRATION, Phase.LIVE, reached_slack=True)
-ENDS = (FIN, RST, UNREACHABLE, MIGRATION)
+ENDS = (FIN, RST, UNREACHABLE, MIGRATION, TOO_MANY)
 
 RARELY = Policy(quiet_before_ping=20 * MINUTE, ping_while_busy=40 * MINUTE)
 """Pings so rare that years pass quickly: all other numbers are the real ones."""
@@ -85,6 +86,7 @@ class Trouble(World):
                 fails(rate_limited(dice.randint(0, 200) * SECOND)),
                 Plan(handshake=None, failure=BAD_HANDSHAKE, fails_after=dice.randint(0, 9_000)),
                 Plan(hello=None, failure=NO_HELLO, fails_after=dice.randint(0, 9_000)),
+                Plan(hello=None, failure=TOO_MANY, fails_after=dice.randint(0, 9_000)),
                 HANGS,
                 Plan(handshake=None),
                 Plan(hello=None),

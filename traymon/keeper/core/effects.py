@@ -86,7 +86,9 @@ class Note:
 
     Facts by kind: ``start``: ``down_ms`` (the outage before; at first, and after a pause or sleep, the connecting),
     ``attempts``, ``link``, ``same_link``; ``stop``: ``up_ms``, ``cause``, ``estimated``; ``handover``: ``reason``
-    (goodbye, refresh, user, suspect, deaf), ``link``, ``lived_ms``; ``link_end``: ``link``, ``lived_ms``, ``cause``.
+    (goodbye, refresh, user, suspect, deaf), ``link``, ``lived_ms``; ``link_end``: ``link``, ``lived_ms``, ``cause``;
+    ``warning``: ``connections`` (links of the app at Slack, one of them ours), or ``about`` (``presence``: the failure
+    is not the link's).
     """
 
     kind: NoteKind

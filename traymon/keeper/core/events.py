@@ -59,9 +59,10 @@ class LinkOpened:
 
 @dataclass(frozen=True, slots=True)
 class HelloReceived:
-    """Slack's first event: the link is up."""
+    """Slack's first event: the link is up. ``connections`` (Socket Mode): how many links the app has at Slack."""
 
     link: int
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,20 @@ class Woke:
 
 @dataclass(frozen=True, slots=True)
 class PresenceSeen:
-    """What ``users.getPresence`` says of the bot: ``away`` when Slack shows it away though it is connected."""
+    """What ``users.getPresence`` says of the bot: ``away`` when Slack shows it away though it is connected.
+
+    ``connections``: how many links Slack counts for the bot, this keeper's included; ``None`` where it did not say.
+    """
 
     away: bool
+    connections: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceRefused:
+    """The token may not ask for the bot's presence (no such scope): said once, and no trouble of the link's."""
+
+    failure: Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,5 +165,6 @@ Event = (
     | SleepAnnounced
     | Woke
     | PresenceSeen
+    | PresenceRefused
     | Tick
 )

@@ -60,6 +60,8 @@ class LinkRecord:
     """Slack said that it will end this link, and so."""
     frozen: bool = False
     """This process stood still, and the link has not spoken since."""
+    connections: int | None = None
+    """How many links Slack counts for the bot, once all of ours but this one are gone."""
     roundtrip: RoundTrip = field(default_factory=RoundTrip)
 
     def hello(self, now: int) -> None:

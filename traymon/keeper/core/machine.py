@@ -78,6 +78,8 @@ class Core:
         self._retry_at: int | None = None  # the next attempt by our own policy
         self._not_before = 0  # the next attempt by Slack's Retry-After
         self._last_spare = -self._policy.spare_interval
+        self._strangers_since: int | None = None  # since when a hello tells of more links than ours
+        self._strangers_told = False
 
         self._down_since: int | None = None  # since the last session, however the states changed
         self._outage_since = 0  # the age that retries go by; begins anew only after a stable session
@@ -103,6 +105,7 @@ class Core:
             attempts=self._attempts,
             suspect=self._live is not None and self._live.suspect,
             link=self._live.number if self._live else None,
+            connections=self._live.connections if self._live else None,
         )
 
     @property
@@ -151,8 +154,10 @@ class Core:
                 self._on_sleep()
             case ev.Woke(slept):
                 self._on_woke(slept)
-            case ev.PresenceSeen(away):
-                self._on_presence(away)
+            case ev.PresenceSeen(away, connections):
+                self._on_presence(away, connections)
+            case ev.PresenceRefused(failure):
+                self._note(NoteKind.WARNING, failure=failure, about="presence")
             case _:
                 self._on_link_event(event)
 
@@ -198,12 +203,14 @@ class Core:
         self._retry_at = self._now
         return None
 
-    def _on_hello(self, link: LinkRecord, event: ev.Event) -> None:
+    def _on_hello(self, link: LinkRecord, event: ev.HelloReceived) -> None:
         if link.stage is Stage.LIVE:
             return self._on_proof(link)  # Slack said hello twice: a sign of life
         if link.stage is not Stage.OPENED:
             return self._anomaly(event)
         link.hello(self._now)
+        if event.connections:
+            self._count(link, event.connections)
         if self._live is None:
             self._next = None
             if self._kept is not None:
@@ -212,6 +219,15 @@ class Core:
         elif not self._live.suspect:
             self._hand_over()
         return None  # suspect: the old link keeps its chance until its own deadline
+
+    def _count(self, link: LinkRecord, counted: int) -> None:
+        """Take in how many links the app has, those of ours included that the new one is to replace."""
+        ours = sum(x is not None and x.stage is Stage.LIVE for x in (self._live, self._next, self._kept))
+        link.connections = max(1, counted - ours + 1)
+        if link.connections == 1:
+            self._strangers_since, self._strangers_told = None, False
+        elif self._strangers_since is None:
+            self._strangers_since = self._now
 
     def _on_pong(self, link: LinkRecord, ping: int) -> None:
         link.ponged(ping, self._now)
@@ -280,9 +296,13 @@ class Core:
             spoke = failure.cause in _LAST_WORDS and not (link.suspect or link.frozen)
             self._session_lost(link, failure, self._now if spoke else link.last_frame)
 
-    def _on_presence(self, away: bool) -> None:
-        if self._live is None or self._live.suspect:
+    def _on_presence(self, away: bool, connections: int | None) -> None:
+        live = self._live
+        if live is None or live.suspect:
             return
+        alone = self._next is None and self._now - live.hello_at >= self._policy.count_settles
+        if connections and alone:
+            live.connections = connections
         if away and self._state is State.ONLINE:
             self._go(Trigger.AWAY, self._now)
             self._note(NoteKind.AWAY)
@@ -529,7 +549,12 @@ class Core:
         self._retry_at = self._now + self._policy.quiet_retry if failure.quiet_retry else None
 
     def _retry_in(self, failure: Failure, age: int) -> None:
-        delay = self._policy.retry_delay(reached=failure.reached_slack, outage_age=age, random=self._random())
+        delay = self._policy.retry_delay(
+            reached=failure.reached_slack,
+            outage_age=age,
+            random=self._random(),
+            too_many=failure.cause is Cause.TOO_MANY_LINKS,
+        )
         self._retry_at = self._now + delay
 
     def _hand_over(self) -> None:
@@ -538,6 +563,8 @@ class Core:
         assert old is not None
         assert new is not None
         self._live, self._next = new, None
+        if new.connections is None:
+            new.connections = old.connections
         self._failure = self._refusal = None
         reason = min(new.reasons, key=list(Reason).index, default=Reason.PLANNED)
         self._note(
@@ -616,10 +643,10 @@ class Core:
             if self._next is not None:
                 self._attempts = self._span_attempts = 1
                 self._retry_at = None
-            elif stable:
+            elif stable and failure.cause is not Cause.TOO_MANY_LINKS:
                 self._retry_at = self._now
             else:
-                self._retry_in(Failure(cause, Phase.LIVE, reached_slack=True), self._now - self._outage_since)
+                self._retry_in(replace(failure, reached_slack=True), self._now - self._outage_since)
 
     def _end_all(self, trigger: Trigger, cause: Cause) -> None:
         """The user or the system ends everything."""
@@ -710,9 +737,16 @@ class Core:
             answered = self._next is not None and self._next.stage in (Stage.ANSWERED, Stage.OPENED)
             limit = policy.silence_limit_answered if answered else policy.silence_limit
             yield live.last_ping_at + limit, self._silent
+        if self._strangers_since is not None and not self._strangers_told:
+            yield self._strangers_since + policy.leftovers_for, self._tell_of_strangers
         # A server that never answers pings at all is left alone: only a change is a sign.
         if live.unanswered_since is not None and live.ever_ponged and self._spare_on_suspicion:
             yield live.unanswered_since + policy.ping_while_busy, self._deaf
+
+    def _tell_of_strangers(self) -> None:
+        assert self._live is not None
+        self._strangers_told = True
+        self._note(NoteKind.WARNING, connections=self._live.connections)
 
     def _ping_next(self) -> None:
         assert self._next is not None

@@ -24,7 +24,9 @@ class Policy:
     """For a whole attempt. A WebSocket URL of Slack's lives for 30 s; what is slower cannot succeed."""
 
     quiet_before_ping: int = 4 * SECOND
-    """Silence after which a sign of life is asked for. With the answer limit it bounds the noticing of silence."""
+    """Silence after which a sign of life is asked for. With the answer limit it bounds the noticing of silence.
+    Slack's rule for Socket Mode, "no ping from Slack for 30 s means dead", has no timer here: a link that is that
+    quiet was given up 16 s before, over a ping of ours, and one that brings other frames is not dead."""
     ping_while_busy: int = 30 * SECOND
     """Frames prove that Slack reaches us; now and then a pong must prove that we reach Slack."""
     answer_limit_min: int = 1 * SECOND
@@ -43,6 +45,9 @@ class Policy:
     """Nothing reached Slack's API: (part of the outage's age, least, most). Costs Slack nothing, so be quick."""
     retry_reached: tuple[float, int, int] = (0.10, 5 * SECOND, 60 * SECOND)
     """The API was reached: Slack has troubles of its own, so be gentle."""
+    retry_too_many: tuple[float, int, int] = (0.50, 1 * MINUTE, 15 * MINUTE)
+    """All ten links of the app are taken, and no attempt of ours frees one: registrations of dead links go by
+    themselves in hours, living ones when a person ends a program. A minute fits a program that is being restarted."""
     retry_jitter: float = 0.25
     """A delay is shortened by up to this part, so that many bots do not come back in step."""
     quiet_retry: int = 15 * MINUTE
@@ -56,6 +61,11 @@ class Policy:
     spare_interval: int = 60 * SECOND
     """Spares on suspicion and clicks while online, together: at most one in this time."""
 
+    leftovers_for: int = 30 * MINUTE
+    """Links at Slack that are not ours are taken for leftovers of dead ones; from then on a person should know."""
+    count_settles: int = 10 * SECOND
+    """After a hello Slack may still count the link before it: it is closed within a second, but its FIN may be lost."""
+
     no_sleep: int = 30 * SECOND
     """An announced sleep that did not come by then was called off. The clock counts sleep: after a real one, whose
     end nobody told, the time is over at once."""
@@ -64,9 +74,10 @@ class Policy:
     impatience: int = 1 * SECOND
     """A connect older than this when a route appears began before it: its lost SYN would only be repeated later."""
 
-    def retry_delay(self, *, reached: bool, outage_age: int, random: float) -> int:
+    def retry_delay(self, *, reached: bool, outage_age: int, random: float, too_many: bool = False) -> int:
         """How long to wait before the next attempt; ``random`` is uniform in [0, 1)."""
-        part, least, most = self.retry_reached if reached else self.retry_unreached
+        row = self.retry_too_many if too_many else self.retry_reached if reached else self.retry_unreached
+        part, least, most = row
         delay = min(max(part * outage_age, least), most)
         return round(delay * (1 - self.retry_jitter * random))
 

@@ -25,3 +25,6 @@ class Status:
     suspect: bool = False
     link: int | None = None
     """The number of the link that carries the session."""
+    connections: int | None = None
+    """How many links Slack counts for the bot, that one included: by presence in RTM (others are programs), by
+    ``hello`` in Socket Mode (others may be leftovers of dead links). ``None``: not known."""
