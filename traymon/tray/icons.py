@@ -6,11 +6,9 @@ no SVG library.
 
 import io
 from functools import lru_cache
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from traymon.tray.base import IconName
 
@@ -36,14 +34,15 @@ def _icon_image(name: IconName, size: int, template: bool) -> Image.Image:
     sizes = TEMPLATE_SIZES if template else SIZES
     source = next((known for known in sizes if known >= size), sizes[-1])
     file = f"{name.value}-template-{source}.png" if template else f"{name.value}-{source}.png"
-    with Image.open(io.BytesIO(_folder().joinpath("icons", "png", file).read_bytes())) as picture:
+    # Not Image.open, which loads the readers of four other formats first.
+    content = io.BytesIO((_folder() / "icons" / "png" / file).read_bytes())
+    with PngImagePlugin.PngImageFile(content) as picture:
         image = picture.convert("RGBA")
     return image if source == size else image.resize((size, size), Image.Resampling.LANCZOS)
 
 
-def _folder() -> Traversable:
+def _folder() -> Path:
     """``traymon/assets`` in an installed package, else ``assets`` beside the package in a checkout."""
-    packaged = resources.files("traymon").joinpath("assets")
-    if packaged.is_dir():
-        return packaged
-    return Path(__file__).resolve().parents[2] / "assets"
+    package = Path(__file__).resolve().parents[1]
+    packaged = package / "assets"
+    return packaged if packaged.is_dir() else package.parent / "assets"
