@@ -17,12 +17,21 @@ LIMIT_S = 10.0
 
 
 class RawServer:
-    """Accepts connections on a port of the system's choice; each is served by ``script`` in a thread of its own."""
+    """Accepts connections, on a loopback port of the system's choice unless told another ``address``.
 
-    def __init__(self, script: Callable[[socket.socket], None], *, family: int = socket.AF_INET) -> None:
+    Each is served by ``script`` in a thread of its own.
+    """
+
+    def __init__(
+        self,
+        script: Callable[[socket.socket], None],
+        *,
+        family: int = socket.AF_INET,
+        address: tuple[str, int] | None = None,
+    ) -> None:
         self._script = script
         host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-        self._listener = socket.create_server((host, 0), family=family)
+        self._listener = socket.create_server(address or (host, 0), family=family)
         self.port: int = self._listener.getsockname()[1]
         self.accepted = 0
         # Set at the end of the test: scripts that hold a connection open wait for it.

@@ -177,6 +177,9 @@ _FOREIGN_ISSUER = _mark(
     "The certificate shown for {host} is not trusted; it was issued by {issuer}. If your company inspects traffic, "
     "set “ca_file” to its certificate."
 )
+_TLS_CUT = _mark(
+    "{host} took the connection, but the TLS handshake came to nothing{said}. Something on the way may be filtering it."
+)
 _NOT_TLS = _mark(
     "What answered at {host} does not speak TLS{seen}. Something on the way answers in its place: a sign-in page, a "
     "proxy, another program."
@@ -294,16 +297,22 @@ def _choose(cause: str, detail: str, facts: Mapping[str, object]) -> str:
         return _REFUSALS[detail]
     if cause == "proxy" and status == 407:
         return _choose_sign_in(facts)
-    if cause == "tls" and facts.get("issuer"):
-        return _FOREIGN_ISSUER
-    if cause == "tls" and facts.get("first_bytes"):
-        return _NOT_TLS
+    if cause == "tls":
+        return _choose_tls(facts)
     if cause == "dns" and not facts.get("host"):
         return _NAMELESS
     with_status = {"proxy": _PROXY_STATUS, "not_websocket": _HTTP_REFUSAL, "slack_error": _SLACK_STATUS}
     if status is not None and not detail and cause in with_status:
         return with_status[cause]
     return _SENTENCES.get(cause, "{name}{said}")
+
+
+def _choose_tls(facts: Mapping[str, object]) -> str:
+    if facts.get("issuer"):
+        return _FOREIGN_ISSUER
+    if facts.get("first_bytes"):
+        return _NOT_TLS
+    return _TLS_CUT if facts.get("answered") is False else _SENTENCES["tls"]
 
 
 def _choose_sign_in(facts: Mapping[str, object]) -> str:

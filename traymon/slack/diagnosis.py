@@ -165,7 +165,7 @@ class _Probe:
             return wire  # plain HTTP has no tunnel: the first word would be a request
         try:
             with self._check("tcp", Phase.PROXY), self._cancel.watch(wire.abort):
-                ask_for_tunnel(wire, self._target, proxy, self._left())
+                ask_for_tunnel(wire, self._target, proxy, self._left(), reached=False)
         except BaseException:
             wire.abort()
             raise

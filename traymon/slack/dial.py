@@ -11,7 +11,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
@@ -72,7 +72,7 @@ def dial(
         with cancel.watch(wire.abort):
             if proxy is not None and (tunnel or target.secure):
                 with step(Phase.PROXY, reached=reached, host=target.host, proxy_host=proxy.host):
-                    ask_for_tunnel(wire, target, proxy, limits.step_s)
+                    ask_for_tunnel(wire, target, proxy, limits.step_s, reached=reached)
             if target.secure:
                 _secure(wire, target, endpoint, limits.step_s, reached=reached)
     except BaseException:
@@ -230,7 +230,7 @@ def _how_far(error: OSError) -> int:
             return 0
 
 
-def ask_for_tunnel(wire: Wire, target: Target, proxy: Proxy, limit_s: float) -> None:
+def ask_for_tunnel(wire: Wire, target: Target, proxy: Proxy, limit_s: float, *, reached: bool) -> None:
     """HTTP CONNECT (RFC 9110 9.3.6), read byte by byte: what follows the answer is the tunnel's.
 
     Raises SlackError for an answer that opens none, OSError, TimeoutError or WireAbortedError.
@@ -249,11 +249,16 @@ def ask_for_tunnel(wire: Wire, target: Target, proxy: Proxy, limit_s: float) -> 
         except TooMuchError:
             byte = b""
         if not byte:
-            raise _no_tunnel(target, proxy, None, wire)
+            raise SlackError(_no_tunnel(target, proxy, reached, {"first_bytes": wire.first_bytes}))
         answer += byte
     status = _status(bytes(answer))
     if status is None or not 200 <= status < 300:
-        raise _no_tunnel(target, proxy, status, wire, _wanted(answer))
+        facts: dict[str, Fact] = (
+            {"first_bytes": wire.first_bytes} if status is None else {"http_status": status}
+        )
+        if (wanted := _wanted(answer)) is not None:
+            facts["proxy_wants"] = wanted
+        raise SlackError(_no_tunnel(target, proxy, reached, facts))
     wire.deadline = wire.allowance = None
 
 
@@ -273,19 +278,11 @@ def _wanted(answer: bytearray) -> str | None:
     return next((scheme for scheme in schemes if scheme.lower() == "basic"), schemes[0] if schemes else None)
 
 
-def _no_tunnel(
-    target: Target, proxy: Proxy, status: int | None, wire: Wire, wanted: str | None = None
-) -> SlackError:
-    facts: dict[str, Fact] = {"host": target.host, "proxy_host": proxy.host}
-    if status is None:
-        facts["first_bytes"] = wire.first_bytes
-    else:
-        facts["http_status"] = status
-    if wanted is not None:
-        facts["proxy_wants"] = wanted
+def _no_tunnel(target: Target, proxy: Proxy, reached: bool, facts: Mapping[str, Fact]) -> Failure:
+    evidence = {"host": target.host, "proxy_host": proxy.host, **facts}
     if proxy.authorization is not None:
-        facts["proxy_login"] = True
-    return SlackError(Failure(Cause.PROXY, Phase.PROXY, evidence=facts))
+        evidence["proxy_login"] = True
+    return Failure(Cause.PROXY, Phase.PROXY, reached_slack=reached, evidence=evidence)
 
 
 __all__ = ["Limits", "ask_for_tunnel", "connect", "dial", "resolve", "step"]

@@ -126,15 +126,19 @@ def failure_of(
 
 def _look(exc: BaseException, phase: Phase) -> tuple[Cause, dict[str, Fact]]:
     """The cause and what the exception itself shows. Subclasses of OSError come before OSError."""
+    facts: dict[str, Fact]
     match exc:
         case ssl.SSLCertVerificationError():
             # Where the system's own trust was asked, truststore made the error and may have left these out.
-            facts: dict[str, Fact] = {"error": getattr(exc, "verify_message", "certificate not trusted")}
+            facts = {"error": getattr(exc, "verify_message", "certificate not trusted")}
             if (code := getattr(exc, "verify_code", None)) is not None:
                 facts["verify_code"] = code
             return Cause.TLS, facts
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            return Cause.TLS, {"error": "connection closed during the TLS handshake", "answered": False}
         case ssl.SSLError():
-            return Cause.TLS, {"error": _tls_reason(exc)}
+            # OpenSSL's own symbol for what happened, in words: WRONG_VERSION_NUMBER → wrong version number.
+            return Cause.TLS, {"error": (exc.reason or "TLS failed").replace("_", " ").lower()}
         case socket.gaierror():
             return _look_at_lookup(phase), {"errno": exc.errno, "error": exc.strerror}
         case UnicodeError() if phase is Phase.DNS:
@@ -146,7 +150,13 @@ def _look(exc: BaseException, phase: Phase) -> tuple[Cause, dict[str, Fact]]:
         case OSError() if exc.errno in NO_ROUTE_CODES and not has_route():
             return Cause.NO_ROUTE, _system(exc)
         case TimeoutError() | WebSocketTimeoutException():
-            return _TIMEOUT_AT.get(phase, Cause.KEEPALIVE_TIMEOUT), _system(exc)
+            facts = _system(exc)
+            if not facts and phase in (
+                Phase.TLS,
+                Phase.PROXY,
+            ):  # whose causes do not say that it was a time-out
+                facts = {"error": "no answer in time", "answered": False}
+            return _TIMEOUT_AT.get(phase, Cause.KEEPALIVE_TIMEOUT), facts
         case WebSocketException():
             return _look_at_websocket(exc, phase), {}
         case OSError() if phase is Phase.PROXY:
@@ -197,13 +207,6 @@ def _look_at_system(exc: OSError, phase: Phase) -> Cause:
 def _system(exc: BaseException) -> dict[str, Fact]:
     number = exc.errno if isinstance(exc, OSError) else None
     return {} if number is None else {"errno": number, "error": os.strerror(number)}
-
-
-def _tls_reason(exc: ssl.SSLError) -> str:
-    """OpenSSL's own symbol for what happened, in words: ``WRONG_VERSION_NUMBER`` → ``wrong version number``."""
-    if isinstance(exc, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return "connection closed during the TLS handshake"
-    return (exc.reason or "TLS failed").replace("_", " ").lower()
 
 
 def has_route() -> bool:

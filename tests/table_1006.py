@@ -1,0 +1,1346 @@
+"""The 1006 table: every way that a link fails to come up or dies, made for real, and what traymon makes of it.
+
+A row is a fault and what is expected; the fault's docstring tells how it is made. ``test_1006.py`` runs this module in
+a private internet (``privatenet.py``), where slack.com is ours, and compares. ``docs/causes.md`` is drawn from the
+same rows: ``python -m tests.table_1006 --docs > docs/causes.md`` writes it anew.
+"""
+
+import json
+import os
+import socket
+import ssl
+import sys
+import tempfile
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+from tests.privatenet import PrivateNet, command
+from tests.slackservers import frame, header, http_answer, read_head, reset, tunnel, upgrade
+from traymon import words
+from traymon.keeper.core.causes import Cause, Fact, Phase
+from traymon.slack.diagnosis import diagnose
+from traymon.slack.endpoint import Endpoint
+from traymon.slack.errors import SlackError
+from traymon.slack.rtm import RtmConnector
+from traymon.slackwire.frames import Hello
+
+API, LINK, PROXY = "slack.com", "wss-primary.slack.com", "proxy.example"
+ADDRESSES = {API: "203.0.113.10", LINK: "203.0.113.20", PROXY: "203.0.113.80"}
+PROXY_PORT = 3128
+TOKEN, TICKET, PASSWORD = "xoxb-canary-token", "canary-ticket", "canary-password"
+PATIENT_S = 10.0
+"""For steps that succeed or fail by themselves; nothing waits this long when all is well."""
+HASTY_S = 0.6
+"""For steps that are never answered."""
+
+Script = Callable[[socket.socket], None]
+
+
+# What the rows say
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to fail. ``evidence`` is part of what there has to be; ``probes`` what the side probes say meanwhile."""
+
+    id: str
+    situation: str
+    happened: str
+    cause: Cause
+    phase: Phase
+    evidence: Mapping[str, Fact] = field(default_factory=dict)
+    detail: str = ""
+    close_code: int | None = None
+    reached: bool = False
+    probes: str = "route, DNS, TCP and TLS to Slack fine"
+    limit_s: float = PATIENT_S
+    made: str = ""
+    fault: Callable[["World"], AbstractContextManager[Endpoint | None]] | None = None
+    elsewhere: str = ""
+    """The test that makes this fault, where it is not made here."""
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told."""
+        return words.cause(self.cause, detail=self.detail, close_code=self.close_code, evidence=self.evidence)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to come up all the same; ``through`` is what the proxy is asked."""
+
+    id: str
+    made: str
+    through: tuple[str, ...]
+    setting: Callable[["World"], AbstractContextManager[Endpoint | None]]
+
+
+ROWS: list[Row] = []
+WAYS: list[Way] = []
+
+
+def row(
+    id: str, situation: str, happened: str, cause: Cause, phase: Phase, **expected: Any
+) -> Callable[..., None]:
+    """Make a row of a fault."""
+
+    def add(fault: Callable[["World"], Iterator[Endpoint | None]]) -> None:
+        expected.setdefault("reached", phase in (Phase.API, Phase.HANDSHAKE, Phase.HELLO, Phase.LIVE))
+        made = " ".join((fault.__doc__ or "").split())
+        ROWS.append(
+            Row(id, situation, happened, cause, phase, made=made, fault=contextmanager(fault), **expected)
+        )
+
+    return add
+
+
+def way(id: str, *through: str) -> Callable[..., None]:
+    """Make a way of a setting."""
+
+    def add(setting: Callable[["World"], Iterator[Endpoint | None]]) -> None:
+        WAYS.append(Way(id, " ".join((setting.__doc__ or "").split()), through, contextmanager(setting)))
+
+    return add
+
+
+# Slack, as far as it is needed
+
+
+class World:
+    """The private internet with a Slack in it, its certificates and a proxy."""
+
+    def __init__(self, folder: Path) -> None:
+        self.net = PrivateNet(folder, ADDRESSES)
+        self.ca = trustme.CA()
+        # A company's own, that looks into what it lets pass.
+        self.inspector = trustme.CA(
+            organization_name="Example Ltd", organization_unit_name="Example Inspection CA"
+        )
+        self.trust = folder / "ca.pem"
+        self.ca.cert_pem.write_to_path(str(self.trust))
+        self.inspectors_trust = folder / "inspector.pem"
+        self.inspector.cert_pem.write_to_path(str(self.inspectors_trust))
+        self.good = context_of(self.ca.issue_cert(API, LINK))
+        self.inspected = context_of(self.inspector.issue_cert(API, LINK))
+        self.proxy_saw: list[str] = []
+
+    @contextmanager
+    def slack(
+        self, *, api: Script | None = None, link: Script | None = None, tls: ssl.SSLContext | None = None
+    ) -> Iterator[None]:
+        """Slack's two hosts. A script of ``link`` gets the connection once it is encrypted."""
+        with ExitStack() as stack:
+            for name, script in ((API, api or self.answer), (LINK, link or self.greet)):
+                serve = self.net.serve(ADDRESSES[name], 443, encrypted(tls or self.good, script))
+                stack.enter_context(serve)
+            yield
+
+    def answer(self, sock: socket.socket) -> None:
+        """A call that goes well."""
+        say(
+            {
+                "ok": True,
+                "url": f"wss://{LINK}/link/?ticket={TICKET}",
+                "self": {"id": "U1", "name": "deploybot"},
+                "team": {"id": "T1", "name": "Example", "domain": "example"},
+            }
+        )(sock)
+
+    def greet(self, sock: socket.socket) -> None:
+        """A link that comes up."""
+        upgrade(sock)
+        sock.sendall(frame(b'{"type":"hello"}'))
+        sock.recv(1)
+
+    @contextmanager
+    def proxy(self, script: Script) -> Iterator[None]:
+        """A proxy, and a firewall that lets nobody past it."""
+        nobody_past = [f"ip daddr {ADDRESSES[name]} reject with tcp reset" for name in (API, LINK)]
+        with self.net.firewall(*nobody_past), self.net.serve(ADDRESSES[PROXY], PROXY_PORT, script):
+            yield
+
+    def pass_on(self, sock: socket.socket) -> None:
+        """What a proxy does that lets everything pass."""
+        self.tunnel(sock, read_head(sock))
+
+    def want_password(self, sock: socket.socket) -> None:
+        """A proxy with a password: user ``me``, :data:`PASSWORD`."""
+        head = read_head(sock)
+        if header(head, "Proxy-Authorization") == "Basic " + b64encode(f"me:{PASSWORD}".encode()).decode():
+            self.tunnel(sock, head)
+        else:
+            sock.sendall(http_answer(b"", status="407 No", headers='Proxy-Authenticate: Basic realm="x"\r\n'))
+
+    def tunnel(self, sock: socket.socket, head: bytes) -> None:
+        """Let the other end of the tunnel be Slack's."""
+        host, port = self.asked(head)
+        sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        tunnel(sock, ADDRESSES[host], port)
+
+    def asked(self, head: bytes) -> tuple[str, int]:
+        """Where a CONNECT wants to go; it is noted."""
+        where = head.split()[1].decode()
+        self.proxy_saw.append(where)
+        host, _, port = where.partition(":")
+        return host, int(port)
+
+    def inspect(self, sock: socket.socket) -> None:
+        """A proxy that answers in Slack's place, with a certificate of its own."""
+        host, _ = self.asked(read_head(sock))
+        sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        encrypted(self.inspected, self.answer if host == API else self.greet)(sock)
+
+
+def context_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def encrypted(context: ssl.SSLContext, script: Script) -> Script:
+    def serve(sock: socket.socket) -> None:
+        # Else what is sent last may wait for an answer to what was sent before, and a reset overtakes it.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with context.wrap_socket(sock, server_side=True) as tls:
+            script(tls)
+
+    return serve
+
+
+def say(answer: Mapping[str, object] | bytes) -> Script:
+    """Read a request, body included, and answer it."""
+
+    def script(sock: socket.socket) -> None:
+        head = read_head(sock)
+        body = head.partition(b"\r\n\r\n")[2]
+        while len(body) < int(header(head, "Content-Length") or 0) and (more := sock.recv(4096)):
+            body += more
+        sock.sendall(answer if isinstance(answer, bytes) else http_answer(json.dumps(answer).encode()))
+
+    return script
+
+
+def greeting_then(end: Script) -> Script:
+    """A link that comes up and then ends so."""
+
+    def script(sock: socket.socket) -> None:
+        upgrade(sock)
+        sock.sendall(frame(b'{"type":"hello"}'))
+        end(sock)
+
+    return script
+
+
+@contextmanager
+def without_names(world: World, *names: str) -> Iterator[None]:
+    """A name server that does not know these."""
+    known = world.net.name_server.names
+    world.net.name_server.names = {name: known[name] for name in known if name not in names}
+    yield
+    world.net.name_server.names = known
+
+
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """Environment variables for a while."""
+    os.environ.update(variables)
+    yield
+    for name in variables:
+        del os.environ[name]
+
+
+def hang(sock: socket.socket) -> None:
+    """Take the request and never answer."""
+    while sock.recv(4096):
+        pass
+
+
+def proxied(login: str = "") -> str:
+    return f"http://{login}{PROXY}:{PROXY_PORT}"
+
+
+# 1: the host name did not resolve
+
+NAME = "1. The host name does not resolve"
+NO_NAME = "route fine, but Slack's name cannot be looked up"
+
+
+@row(
+    "name-unknown",
+    NAME,
+    "The name server says that there is no such name.",
+    Cause.DNS,
+    Phase.DNS,
+    evidence={"host": API},
+    probes=NO_NAME,
+)
+def _(world: World) -> Iterator[None]:
+    """A name server that does not know Slack."""
+    with without_names(world, API):
+        yield
+
+
+@row(
+    "name-of-the-link",
+    NAME,
+    "The API's name is known, the link's is not.",
+    Cause.DNS,
+    Phase.DNS,
+    evidence={"host": LINK},
+    reached=True,
+)
+def _(world: World) -> Iterator[None]:
+    """A name server that knows one of Slack's names only."""
+    with without_names(world, LINK), world.slack():
+        yield
+
+
+@row(
+    "name-server-fails",
+    NAME,
+    "The name server answers that it failed.",
+    Cause.DNS,
+    Phase.DNS,
+    evidence={"host": API},
+    probes=NO_NAME,
+)
+def _(world: World) -> Iterator[None]:
+    """A name server that answers SERVFAIL."""
+    world.net.name_server.broken = True
+    yield
+    world.net.name_server.broken = False
+
+
+@row(
+    "name-server-silent",
+    NAME,
+    "The name server does not answer.",
+    Cause.DNS,
+    Phase.DNS,
+    evidence={"host": API},
+    probes=NO_NAME,
+    limit_s=HASTY_S,
+)
+def _(world: World) -> Iterator[None]:
+    """A firewall that drops what goes to port 53."""
+    with world.net.firewall("udp dport 53 drop"):
+        yield
+
+
+# 2: packets cannot be routed to the server
+
+ROUTE = "2. Packets cannot be routed to the server"
+NO_ROUTE = "this machine has no route"
+SILENT = "route and DNS fine, but TCP to Slack is not answered"
+UNREACHED = "route and DNS fine, but Slack's address cannot be reached"
+
+
+@row(
+    "no-default-route",
+    ROUTE,
+    "This machine has no default route.",
+    Cause.NO_ROUTE,
+    Phase.DNS,
+    evidence={"host": API},
+    probes=NO_ROUTE,
+)
+def _(world: World) -> Iterator[None]:
+    """The default route is taken away."""
+    command("ip route del default")
+    yield
+    world.net.plug_in()
+
+
+@row(
+    "cable-pulled",
+    ROUTE,
+    "The cable is pulled.",
+    Cause.NO_ROUTE,
+    Phase.DNS,
+    evidence={"host": API},
+    probes=NO_ROUTE,
+)
+def _(world: World) -> Iterator[None]:
+    """The network interface goes down."""
+    world.net.unplug()
+    yield
+    world.net.plug_in()
+
+
+@row(
+    "host-unreachable",
+    ROUTE,
+    "A router says that it cannot reach the host.",
+    Cause.UNREACHABLE,
+    Phase.TCP,
+    evidence={"host": API, "errno": 113, "error": "No route to host"},
+    probes=UNREACHED,
+)
+def _(world: World) -> Iterator[None]:
+    """A router that answers with ICMP “host unreachable”."""
+    with world.net.firewall(f"ip daddr {ADDRESSES[API]} reject with icmp type host-unreachable"):
+        yield
+
+
+@row(
+    "network-unreachable",
+    ROUTE,
+    "A router says that it has no route.",
+    Cause.UNREACHABLE,
+    Phase.TCP,
+    evidence={"host": API, "errno": 101, "error": "Network is unreachable"},
+    probes=UNREACHED,
+)
+def _(world: World) -> Iterator[None]:
+    """A router that answers with ICMP “net unreachable”."""
+    with world.net.firewall(f"ip daddr {ADDRESSES[API]} reject with icmp type net-unreachable"):
+        yield
+
+
+@row(
+    "prohibited",
+    ROUTE,
+    "A firewall on the way says no.",
+    Cause.UNREACHABLE,
+    Phase.TCP,
+    evidence={"host": API, "errno": 113, "error": "No route to host"},
+    probes=UNREACHED,
+)
+def _(world: World) -> Iterator[None]:
+    """A firewall that answers with ICMP “administratively prohibited”."""
+    with world.net.firewall(f"ip daddr {ADDRESSES[API]} reject with icmp type admin-prohibited"):
+        yield
+
+
+@row(
+    "prohibited-here",
+    ROUTE,
+    "This machine's own rules forbid the connection.",
+    Cause.UNREACHABLE,
+    Phase.TCP,
+    evidence={"host": API, "errno": 13, "error": "Permission denied"},
+    probes=UNREACHED,
+)
+def _(world: World) -> Iterator[None]:
+    """A “prohibit” route on this machine."""
+    command(f"ip route add prohibit {ADDRESSES[API]}")
+    yield
+    command(f"ip route del prohibit {ADDRESSES[API]}")
+
+
+@row(
+    "dropped",
+    ROUTE,
+    "Packets get lost without a word.",
+    Cause.CONNECT_TIMEOUT,
+    Phase.TCP,
+    evidence={"host": API},
+    probes=SILENT,
+    limit_s=HASTY_S,
+)
+def _(world: World) -> Iterator[None]:
+    """A firewall that drops what goes to Slack."""
+    with world.net.firewall(f"ip daddr {ADDRESSES[API]} drop"):
+        yield
+
+
+# 3: the server refuses the port
+
+REFUSED = "3. The server refuses the port"
+
+
+@row(
+    "port-closed",
+    REFUSED,
+    "Nothing listens on the port.",
+    Cause.CONNECT_REFUSED,
+    Phase.TCP,
+    evidence={"host": API, "errno": 111},
+    probes="route and DNS fine, but TCP to Slack is refused",
+)
+def _(world: World) -> Iterator[None]:
+    """A host on which nobody listens."""
+    yield
+
+
+@row(
+    "port-closed-for-the-link",
+    REFUSED,
+    "The API answers, but nothing listens where the link should go.",
+    Cause.CONNECT_REFUSED,
+    Phase.TCP,
+    evidence={"host": LINK, "errno": 111},
+    reached=True,
+)
+def _(world: World) -> Iterator[None]:
+    """A firewall that answers with RST on the way to the link's host."""
+    with world.net.firewall(f"ip daddr {ADDRESSES[LINK]} reject with tcp reset"), world.slack():
+        yield
+
+
+# 4: the TLS handshake fails
+
+TLS = "4. The TLS handshake fails"
+NO_TLS = "route, DNS and TCP fine, but TLS to Slack fails"
+NOW = datetime.now(UTC)
+
+
+@row(
+    "certificate-expired",
+    TLS,
+    "The certificate has expired (or this machine's date is wrong).",
+    Cause.TLS,
+    Phase.TLS,
+    evidence={"host": API, "error": "certificate has expired", "verify_code": 10},
+    probes=NO_TLS,
+)
+def _(world: World) -> Iterator[None]:
+    """A certificate whose time is over, of a trusted issuer."""
+    past = world.ca.issue_cert(API, not_before=NOW - timedelta(9), not_after=NOW - timedelta(2))
+    with world.slack(tls=context_of(past)):
+        yield
+
+
+@row(
+    "certificate-of-tomorrow",
+    TLS,
+    "The certificate is not valid yet (or this machine's date is wrong).",
+    Cause.TLS,
+    Phase.TLS,
+    evidence={"host": API, "error": "certificate is not yet valid", "verify_code": 9},
+    probes=NO_TLS,
+)
+def _(world: World) -> Iterator[None]:
+    """A certificate whose time has not come, of a trusted issuer."""
+    future = world.ca.issue_cert(API, not_before=NOW + timedelta(2), not_after=NOW + timedelta(9))
+    with world.slack(tls=context_of(future)):
+        yield
+
+
+@row(
+    "certificate-of-another",
+    TLS,
+    "The certificate is for another host.",
+    Cause.TLS,
+    Phase.TLS,
+    evidence={
+        "host": API,
+        "error": f"Hostname mismatch, certificate is not valid for '{API}'.",
+        "verify_code": 62,
+        "subject": "other.example",
+    },
+    probes=NO_TLS,
+)
+def _(world: World) -> Iterator[None]:
+    """A certificate for other.example, of a trusted issuer."""
+    with world.slack(tls=context_of(world.ca.issue_cert("other.example"))):
+        yield
+
+
+@row(
+    "certificate-of-a-stranger",
+    TLS,
+    "The certificate's issuer is not trusted: somebody on the way inspects the traffic.",
+    Cause.TLS,
+    Phase.TLS,
+    evidence={"host": API, "issuer": "Example Inspection CA, Example Ltd"},
+    probes=NO_TLS,
+)
+def _(world: World) -> Iterator[None]:
+    """A right certificate of an issuer that this machine does not know. The issuer comes from the side probes."""
+    with world.slack(tls=world.inspected):
+        yield
+
+
+@row(
+    "no-tls",
+    TLS,
+    "Something answers that does not speak TLS.",
+    Cause.TLS,
+    Phase.TLS,
+    evidence={"host": API, "first_bytes": "HTTP/1.1 302 Found\\x0d\\x0aContent-Length: 0\\x0d\\x0aLocation:"},
+    probes=NO_TLS,
+)
+def _(world: World) -> Iterator[None]:
+    """A plain HTTP server on Slack's port."""
+    portal = http_answer(b"", status="302 Found", headers="Location: http://login.example/\r\n")
+    with world.net.serve(ADDRESSES[API], 443, lambda sock: (sock.recv(1), sock.sendall(portal), hang(sock))):
+        yield
+
+
+@row(
+    "tls-silent",
+    TLS,
+    "The connection stands, but nothing answers the TLS handshake.",
+    Cause.TLS,
+    Phase.TLS,
+    evidence={"host": API, "error": "no answer in time", "answered": False},
+    probes=NO_TLS,
+    limit_s=HASTY_S,
+)
+def _(world: World) -> Iterator[None]:
+    """A server that takes what comes and says nothing."""
+    with world.net.serve(ADDRESSES[API], 443, hang):
+        yield
+
+
+@row(
+    "tls-hung-up",
+    TLS,
+    "The other side hangs up in the TLS handshake.",
+    Cause.TLS,
+    Phase.TLS,
+    evidence={"host": API, "error": "connection closed during the TLS handshake", "answered": False},
+    probes=NO_TLS,
+)
+def _(world: World) -> Iterator[None]:
+    """A server that closes after the first message."""
+    with world.net.serve(ADDRESSES[API], 443, lambda sock: sock.recv(65_536)):
+        yield
+
+
+@row(
+    "tls-reset",
+    TLS,
+    "The connection is torn down in the TLS handshake, as filters do that read the host's name.",
+    Cause.RESET,
+    Phase.TLS,
+    evidence={"host": API},
+    probes="route, DNS and TCP fine, but TLS to Slack is cut off",
+)
+def _(world: World) -> Iterator[None]:
+    """A server that answers the first message with RST."""
+    with world.net.serve(ADDRESSES[API], 443, lambda sock: (sock.recv(1), reset(sock))):
+        yield
+
+
+# 5: the opening handshake is not completed
+
+HANDSHAKE = "5. The opening handshake is not completed: this is no WebSocket server"
+
+
+@row(
+    "page",
+    HANDSHAKE,
+    "A web page comes instead of a WebSocket.",
+    Cause.NOT_WEBSOCKET,
+    Phase.HANDSHAKE,
+    evidence={"host": LINK, "http_status": 200},
+)
+def _(world: World) -> Iterator[None]:
+    """A plain HTTP server that answers with a page."""
+    with world.slack(link=say(http_answer(b"<html>"))):
+        yield
+
+
+@row(
+    "forbidden",
+    HANDSHAKE,
+    "A filter forbids the WebSocket.",
+    Cause.NOT_WEBSOCKET,
+    Phase.HANDSHAKE,
+    evidence={"host": LINK, "http_status": 403},
+)
+def _(world: World) -> Iterator[None]:
+    """HTTP status 403."""
+    with world.slack(link=say(http_answer(b"no", status="403 Forbidden"))):
+        yield
+
+
+@row(
+    "another-protocol",
+    HANDSHAKE,
+    "What answers is no HTTP at all.",
+    Cause.NOT_WEBSOCKET,
+    Phase.HANDSHAKE,
+    evidence={"host": LINK, "first_bytes": "220 mail.example ESMTP\\x0d\\x0a"},
+)
+def _(world: World) -> Iterator[None]:
+    """A mail server."""
+    with world.slack(link=say(b"220 mail.example ESMTP\r\n")):
+        yield
+
+
+@row(
+    "handshake-silent",
+    HANDSHAKE,
+    "Nothing answers the handshake.",
+    Cause.HANDSHAKE_TIMEOUT,
+    Phase.HANDSHAKE,
+    evidence={"host": LINK},
+    limit_s=HASTY_S,
+)
+def _(world: World) -> Iterator[None]:
+    """A server that reads the handshake and says nothing."""
+    with world.slack(link=hang):
+        yield
+
+
+@row(
+    "handshake-hung-up",
+    HANDSHAKE,
+    "The other side hangs up in the handshake.",
+    Cause.ABRUPT_CLOSE,
+    Phase.HANDSHAKE,
+    close_code=1006,
+    evidence={"host": LINK},
+)
+def _(world: World) -> Iterator[None]:
+    """A server that closes (FIN) once it has read the handshake."""
+    with world.slack(link=read_head):
+        yield
+
+
+@row(
+    "handshake-reset",
+    HANDSHAKE,
+    "The connection is torn down in the handshake.",
+    Cause.RESET,
+    Phase.HANDSHAKE,
+    close_code=1006,
+    evidence={"host": LINK},
+)
+def _(world: World) -> Iterator[None]:
+    """A server that answers the handshake with RST."""
+    with world.slack(link=lambda sock: (read_head(sock), reset(sock))):
+        yield
+
+
+@row(
+    "portal",
+    HANDSHAKE,
+    "The network's sign-in page answers, here at the API already.",
+    Cause.CAPTIVE_PORTAL,
+    Phase.API,
+    evidence={"host": API, "http_status": 302},
+    reached=False,
+)
+def _(world: World) -> Iterator[None]:
+    """A redirect to a page without encryption."""
+    portal = http_answer(b"", status="302 Found", headers="Location: http://login.example/\r\n")
+    with world.slack(api=say(portal)):
+        yield
+
+
+# 6: the handshake was right, but its options are not acceptable
+
+OPTIONS = "6. The handshake is right, but its options make the client drop it"
+
+
+@row(
+    "subprotocol",
+    OPTIONS,
+    "The server picks a subprotocol that was not offered.",
+    Cause.NOT_WEBSOCKET,
+    Phase.HANDSHAKE,
+    evidence={"host": LINK, "error": "sec-websocket-protocol that was not asked for"},
+)
+def _(world: World) -> Iterator[None]:
+    """A WebSocket server that answers “Sec-WebSocket-Protocol: chat”."""
+    with world.slack(link=lambda sock: upgrade(sock, headers="Sec-WebSocket-Protocol: chat\r\n")):
+        yield
+
+
+@row(
+    "extension",
+    OPTIONS,
+    "The server uses an extension that was not offered.",
+    Cause.NOT_WEBSOCKET,
+    Phase.HANDSHAKE,
+    evidence={"host": LINK, "error": "sec-websocket-extensions that was not asked for"},
+)
+def _(world: World) -> Iterator[None]:
+    """A WebSocket server that answers “Sec-WebSocket-Extensions: permessage-deflate”."""
+    deflate = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+    with world.slack(link=lambda sock: upgrade(sock, headers=deflate)):
+        yield
+
+
+@row(
+    "accept",
+    OPTIONS,
+    "The server's proof that it read the handshake is wrong.",
+    Cause.NOT_WEBSOCKET,
+    Phase.HANDSHAKE,
+    evidence={"host": LINK, "first_bytes": "HTTP/1.1 101 Switching Protocols\\x0d\\x0aUpgrade: webso"},
+)
+def _(world: World) -> Iterator[None]:
+    """An answer from a cache, with another handshake's “Sec-WebSocket-Accept”."""
+    cached = (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    )
+    with world.slack(link=say(cached)):
+        yield
+
+
+# 7: the server closes abruptly after the handshake
+
+ABRUPT = "7. The server closes abruptly after the handshake"
+
+
+@row(
+    "dies-after-the-handshake",
+    ABRUPT,
+    "The server hangs up after the handshake, before its hello.",
+    Cause.ABRUPT_CLOSE,
+    Phase.HELLO,
+    close_code=1006,
+    evidence={"host": LINK},
+)
+def _(world: World) -> Iterator[None]:
+    """A server that completes the handshake and closes (FIN)."""
+    with world.slack(link=upgrade):
+        yield
+
+
+@row(
+    "fin",
+    ABRUPT,
+    "The server hangs up on a link that was up: the night of 2016.",
+    Cause.ABRUPT_CLOSE,
+    Phase.LIVE,
+    close_code=1006,
+    evidence={"host": LINK},
+)
+def _(world: World) -> Iterator[None]:
+    """FIN without a close frame, after the hello."""
+    with world.slack(link=greeting_then(lambda sock: None)):
+        yield
+
+
+@row(
+    "rst",
+    ABRUPT,
+    "The link is torn down.",
+    Cause.RESET,
+    Phase.LIVE,
+    close_code=1006,
+    evidence={"host": LINK},
+)
+def _(world: World) -> Iterator[None]:
+    """RST, after the hello."""
+    with world.slack(link=greeting_then(reset)):
+        yield
+
+
+# Beside the W3C's seven: links that end in order, or in nonsense
+
+ENDS = "Not 1006, but worth telling apart"
+
+
+@row(
+    "close-frame",
+    ENDS,
+    "Slack closes the link, with a code and a reason.",
+    Cause.CLOSED_BY_SLACK,
+    Phase.LIVE,
+    detail="server restart",
+    close_code=1001,
+    evidence={"host": LINK},
+)
+def _(world: World) -> Iterator[None]:
+    """A close frame, after the hello."""
+    goodbye = frame(b"\x03\xe9server restart", opcode=8)
+    with world.slack(link=greeting_then(lambda sock: sock.sendall(goodbye))):
+        yield
+
+
+@row(
+    "nonsense",
+    ENDS,
+    "What comes is not a WebSocket's frame.",
+    Cause.PROTOCOL_ERROR,
+    Phase.LIVE,
+    evidence={"host": LINK, "error": "a masked frame from a server"},
+)
+def _(world: World) -> Iterator[None]:
+    """A masked frame, which only clients send."""
+    with world.slack(link=greeting_then(lambda sock: sock.sendall(b"\x81\x81\0\0\0\0x"))):
+        yield
+
+
+@row(
+    "api-silent",
+    ENDS,
+    "The API takes the call and does not answer.",
+    Cause.API_TIMEOUT,
+    Phase.API,
+    evidence={"host": API},
+    limit_s=HASTY_S,
+)
+def _(world: World) -> Iterator[None]:
+    """A server that reads the request and says nothing."""
+    with world.slack(api=hang):
+        yield
+
+
+@row(
+    "api-in-trouble",
+    ENDS,
+    "The API answers that it is in trouble.",
+    Cause.SLACK_ERROR,
+    Phase.API,
+    detail="HTTP 503",
+    evidence={"host": API, "http_status": 503},
+)
+def _(world: World) -> Iterator[None]:
+    """HTTP status 503."""
+    with world.slack(api=say(http_answer(b"", status="503 Service Unavailable"))):
+        yield
+
+
+@row(
+    "rate-limit",
+    ENDS,
+    "The API asks to wait.",
+    Cause.RATE_LIMITED,
+    Phase.API,
+    detail="HTTP 429",
+    evidence={"host": API, "http_status": 429},
+)
+def _(world: World) -> Iterator[None]:
+    """HTTP status 429 with “Retry-After: 30”."""
+    with world.slack(api=say(http_answer(b"", status="429 Slow Down", headers="Retry-After: 30\r\n"))):
+        yield
+
+
+@row(
+    "refused-token",
+    ENDS,
+    "The API refuses the token.",
+    Cause.REFUSED_TOKEN,
+    Phase.API,
+    detail="token_revoked",
+    evidence={"host": API},
+)
+def _(world: World) -> Iterator[None]:
+    """The answer “token_revoked”."""
+    with world.slack(api=say({"ok": False, "error": "token_revoked"})):
+        yield
+
+
+# Proxies
+
+PROXIES = "A proxy is in the way"
+NO_TUNNEL = "route and proxy fine, but the proxy opens no way to Slack"
+NO_PROXY_THERE = "route fine, but the proxy cannot be reached"
+
+
+@row(
+    "proxy-down",
+    PROXIES,
+    "The proxy is down.",
+    Cause.PROXY,
+    Phase.PROXY,
+    evidence={"host": API, "proxy_host": PROXY, "error": "Connection refused"},
+    probes=NO_PROXY_THERE,
+)
+def _(world: World) -> Iterator[Endpoint]:
+    """A proxy's host on which nobody listens; Slack itself could be reached."""
+    with world.slack():
+        yield Endpoint(proxy=proxied(), ca_file=world.trust)
+
+
+@row(
+    "proxy-silent",
+    PROXIES,
+    "The proxy does not answer.",
+    Cause.PROXY,
+    Phase.PROXY,
+    evidence={"proxy_host": PROXY, "error": "no answer in time"},
+    probes=NO_PROXY_THERE,
+    limit_s=HASTY_S,
+)
+def _(world: World) -> Iterator[Endpoint]:
+    """A firewall that drops what goes to the proxy."""
+    with world.net.firewall(f"ip daddr {ADDRESSES[PROXY]} drop"), world.slack():
+        yield Endpoint(proxy=proxied(), ca_file=world.trust)
+
+
+@row(
+    "proxy-unknown",
+    PROXIES,
+    "The proxy's name does not resolve.",
+    Cause.PROXY,
+    Phase.PROXY,
+    evidence={"proxy_host": PROXY, "error": "Name or service not known"},
+    probes=NO_PROXY_THERE,
+)
+def _(world: World) -> Iterator[Endpoint]:
+    """A name server that does not know the proxy."""
+    with without_names(world, PROXY), world.slack():
+        yield Endpoint(proxy=proxied(), ca_file=world.trust)
+
+
+@row(
+    "proxy-wants-password",
+    PROXIES,
+    "The proxy wants a password, and none is configured.",
+    Cause.PROXY,
+    Phase.PROXY,
+    evidence={"proxy_host": PROXY, "http_status": 407, "proxy_wants": "Basic"},
+    probes=NO_TUNNEL,
+)
+def _(world: World) -> Iterator[Endpoint]:
+    """A proxy with a password."""
+    with world.slack(), world.proxy(world.want_password):
+        yield Endpoint(proxy=proxied(), ca_file=world.trust)
+
+
+@row(
+    "proxy-wrong-password",
+    PROXIES,
+    "The proxy does not accept the password.",
+    Cause.PROXY,
+    Phase.PROXY,
+    evidence={"proxy_host": PROXY, "http_status": 407, "proxy_wants": "Basic", "proxy_login": True},
+    probes=NO_TUNNEL,
+)
+def _(world: World) -> Iterator[Endpoint]:
+    """The same proxy, asked with another password."""
+    with world.slack(), world.proxy(world.want_password):
+        yield Endpoint(proxy=proxied(f"me:{PASSWORD}-old@"), ca_file=world.trust)
+
+
+@row(
+    "proxy-wants-ntlm",
+    PROXIES,
+    "The proxy wants a kind of sign-in that traymon has not.",
+    Cause.PROXY,
+    Phase.PROXY,
+    evidence={"proxy_host": PROXY, "http_status": 407, "proxy_wants": "Negotiate"},
+    probes=NO_TUNNEL,
+)
+def _(world: World) -> Iterator[Endpoint]:
+    """A proxy that offers Negotiate and NTLM only."""
+    offers = "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n"
+    refusal = http_answer(b"", status="407 No", headers=offers)
+    with world.slack(), world.proxy(say(refusal)):
+        yield Endpoint(proxy=proxied(f"me:{PASSWORD}@"), ca_file=world.trust)
+
+
+@row(
+    "proxy-forbids",
+    PROXIES,
+    "The proxy forbids connections to Slack.",
+    Cause.PROXY,
+    Phase.PROXY,
+    evidence={"host": API, "proxy_host": PROXY, "http_status": 403},
+    probes=NO_TUNNEL,
+)
+def _(world: World) -> Iterator[Endpoint]:
+    """A proxy that answers with HTTP status 403."""
+    with world.slack(), world.proxy(say(http_answer(b"no", status="403 Forbidden"))):
+        yield Endpoint(proxy=proxied(), ca_file=world.trust)
+
+
+@row(
+    "proxy-forbids-the-link",
+    PROXIES,
+    "The proxy lets the API pass and forbids the link.",
+    Cause.PROXY,
+    Phase.PROXY,
+    evidence={"host": LINK, "proxy_host": PROXY, "http_status": 403},
+    reached=True,
+    probes="route, proxy, TCP and TLS to Slack fine",
+)
+def _(world: World) -> Iterator[Endpoint]:
+    """A proxy that answers with HTTP status 403 where the link should go."""
+
+    def script(sock: socket.socket) -> None:
+        head = read_head(sock)
+        if API in head.split()[1].decode().split(":"):
+            world.tunnel(sock, head)
+        else:
+            sock.sendall(http_answer(b"no", status="403 Forbidden"))
+
+    with world.slack(), world.proxy(script):
+        yield Endpoint(proxy=proxied(), ca_file=world.trust)
+
+
+@row(
+    "proxy-hangs",
+    PROXIES,
+    "The proxy takes the request and does not answer.",
+    Cause.PROXY,
+    Phase.PROXY,
+    evidence={"proxy_host": PROXY, "error": "no answer in time"},
+    probes=NO_TUNNEL,
+    limit_s=HASTY_S,
+)
+def _(world: World) -> Iterator[Endpoint]:
+    """A proxy that says nothing."""
+    with world.slack(), world.proxy(hang):
+        yield Endpoint(proxy=proxied(), ca_file=world.trust)
+
+
+@row(
+    "proxy-is-none",
+    PROXIES,
+    "What answers there is no proxy.",
+    Cause.PROXY,
+    Phase.PROXY,
+    evidence={"proxy_host": PROXY, "first_bytes": "SSH-2.0-OpenSSH_9.6\\x0d\\x0a"},
+    probes=NO_TUNNEL,
+)
+def _(world: World) -> Iterator[Endpoint]:
+    """An SSH server on the proxy's port."""
+    with world.slack(), world.proxy(say(b"SSH-2.0-OpenSSH_9.6\r\n")):
+        yield Endpoint(proxy=proxied(), ca_file=world.trust)
+
+
+@row(
+    "proxy-inspects",
+    PROXIES,
+    "The proxy looks into the traffic, and its certificate is not configured.",
+    Cause.TLS,
+    Phase.TLS,
+    evidence={"host": API, "issuer": "Example Inspection CA, Example Ltd"},
+    probes="route, proxy and TCP fine, but TLS to Slack fails",
+)
+def _(world: World) -> Iterator[Endpoint]:
+    """A proxy that answers in Slack's place with a certificate of its own."""
+    with world.slack(), world.proxy(world.inspect):
+        yield Endpoint(proxy=proxied(), ca_file=world.trust)
+
+
+# What these rows cannot show, as it takes a running keeper, is shown elsewhere.
+
+
+def elsewhere(
+    id: str, situation: str, happened: str, cause: Cause, phase: Phase, made: str, test: str, **expected: Any
+) -> None:
+    """A row whose fault another test makes."""
+    ROWS.append(
+        Row(id, situation, happened, cause, phase, made=made, elsewhere=test, reached=True, **expected)
+    )
+
+
+elsewhere(
+    "rst-at-a-send",
+    ABRUPT,
+    "The link was torn down, and a send finds out.",
+    Cause.RESET,
+    Phase.LIVE,
+    "RST, met by a ping before anything was read.",
+    "tests/test_slack_link.py::test_a_reset_that_a_send_meets_is_a_reset_for_the_reader_too",
+    close_code=1006,
+)
+elsewhere(
+    "silence",
+    ENDS,
+    "Nothing comes any more, not even the answer to a ping.",
+    Cause.KEEPALIVE_TIMEOUT,
+    Phase.LIVE,
+    "A server that says nothing more and leaves the connection open.",
+    "tests/test_faults.py::test_a_dropped_link_is_named_and_replaced[silence]",
+)
+elsewhere(
+    "no-hello",
+    ENDS,
+    "The link opens, but Slack's hello does not come.",
+    Cause.HELLO_TIMEOUT,
+    Phase.HELLO,
+    "A server that completes the handshake and says nothing.",
+    "tests/test_faults.py::test_a_failed_attempt_is_named_and_repeated[nohello]",
+)
+elsewhere(
+    "spent-address",
+    ENDS,
+    "The link's address had expired.",
+    Cause.URL_EXPIRED,
+    Phase.HELLO,
+    "An address used twice.",
+    "tests/test_faults.py::test_a_failed_attempt_is_named_and_repeated[spent]",
+)
+
+
+# Settings with which it comes up all the same
+
+
+BOTH = (f"{API}:443", f"{LINK}:443")
+
+
+@way("direct")
+def _(world: World) -> Iterator[None]:
+    """No proxy at all."""
+    with world.slack():
+        yield
+
+
+@way("private-authority")
+def _(world: World) -> Iterator[Endpoint]:
+    """`ca_file` names the authority that issued the certificates."""
+    with world.slack(tls=world.inspected):
+        yield Endpoint(ca_file=world.inspectors_trust)
+
+
+@way("proxy", *BOTH)
+def _(world: World) -> Iterator[Endpoint]:
+    """`proxy` names a proxy, and a firewall lets nothing past it."""
+    with world.slack(), world.proxy(world.pass_on):
+        yield Endpoint(proxy=proxied(), ca_file=world.trust)
+
+
+@way("proxy-with-password", *BOTH)
+def _(world: World) -> Iterator[Endpoint]:
+    """`proxy` names a proxy, a user and a password."""
+    with world.slack(), world.proxy(world.want_password):
+        yield Endpoint(proxy=proxied(f"me:{PASSWORD}@"), ca_file=world.trust)
+
+
+@way("proxy-of-the-environment", *BOTH)
+def _(world: World) -> Iterator[None]:
+    """The environment's `HTTPS_PROXY` names the proxy."""
+    with world.slack(), world.proxy(world.pass_on), environment(HTTPS_PROXY=proxied()):
+        yield
+
+
+@way("no-proxy")
+def _(world: World) -> Iterator[None]:
+    """`HTTPS_PROXY` names a proxy, and `NO_PROXY` excepts slack.com with all its hosts."""
+    at_work = world.net.serve(ADDRESSES[PROXY], PROXY_PORT, world.pass_on)
+    with world.slack(), at_work, environment(HTTPS_PROXY=proxied(), NO_PROXY="localhost,slack.com"):
+        yield
+
+
+@way("no-proxy-for-one", BOTH[0])
+def _(world: World) -> Iterator[None]:
+    """`NO_PROXY` excepts the link's host only."""
+    at_work = world.net.serve(ADDRESSES[PROXY], PROXY_PORT, world.pass_on)
+    with world.slack(), at_work, environment(HTTPS_PROXY=proxied(), NO_PROXY=LINK):
+        yield
+
+
+@way("inspecting-proxy", *BOTH)
+def _(world: World) -> Iterator[Endpoint]:
+    """The proxy inspects the traffic, and `ca_file` is its certificate."""
+    with world.proxy(world.inspect):
+        yield Endpoint(proxy=proxied(), ca_file=world.inspectors_trust)
+
+
+# Inside the private internet
+
+
+def attempt(endpoint: Endpoint, limit_s: float, *, until_up: bool) -> dict[str, Any] | None:
+    """One whole attempt, both legs, up to the link's end, and why it ended; ``None`` where the link is up."""
+    connector = RtmConnector(endpoint, lambda: TOKEN)
+    try:
+        link = connector.open(step_limit_s=limit_s, tcp_limit_s=limit_s, on_answered=lambda answer: None)
+        with link:
+            while not (isinstance(link.receive(), Hello) and until_up):
+                pass
+            return None
+    except SlackError as error:
+        return asdict(error.failure)
+
+
+def meet(world: World, item: Row | Way) -> dict[str, Any]:
+    """What traymon makes of a row or a way: the failure, what the side probes found, and what the proxy was asked."""
+    world.proxy_saw.clear()
+    limit_s = item.limit_s if isinstance(item, Row) else PATIENT_S
+    fault = item.setting if isinstance(item, Way) else item.fault
+    assert fault is not None
+    with fault(world) as endpoint:
+        endpoint = endpoint or Endpoint(ca_file=world.trust)
+        until_up = isinstance(item, Way) or item.phase is not Phase.LIVE
+        failure = attempt(endpoint, limit_s, until_up=until_up)
+        saw = list(world.proxy_saw)
+        facts = diagnose(endpoint, limit_s=limit_s).facts()
+    return {"failure": failure, "facts": facts, "proxy_saw": saw}
+
+
+def main() -> None:
+    """Meet all, and print what came of it as JSON."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        os.environ.pop(name, None)
+        os.environ.pop(name.upper(), None)
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        items = [*(row for row in ROWS if row.fault is not None), *WAYS]
+        print(json.dumps({item.id: meet(world, item) for item in items}))
+        world.net.close()
+
+
+# The page
+
+_HEAD = """\
+# Why a link is down: the 1006 table
+
+A WebSocket that ends without a close frame is reported as 1006, and so is one that never came up: the W3C demands that
+a browser's scripts cannot tell seven different situations apart. That protects people from web pages; it does not help
+whoever runs a bot. traymon may know, and says which it was.
+
+For each way to fail, this page has the cause as it stands in the log, what traymon tells, and what its side probes find
+out meanwhile. `tests/test_1006.py` makes each of them for real, in a private internet in which slack.com is the test's
+own, and compares. This page is drawn from the same table; `python -m tests.table_1006 --docs > docs/causes.md` draws it
+anew.
+"""
+_PROBES_TEXT = """\
+## The side probes
+
+While a link is down, traymon looks at the way to Slack step by step, beside its attempts and without holding them up:
+has this machine a route; can Slack's name be looked up; does TCP reach it; is its certificate trusted. All that takes
+3 seconds at most and goes where the link goes, through the proxy where there is one. Nobody but Slack is asked. What
+was found is kept with the outage:
+
+| in the log | means |
+|---|---|
+| `probe_route`, `probe_dns`, `probe_proxy`, `probe_tcp`, `probe_tls` | `ok`, `skipped`, or the cause of the failure |
+| `probe_error` | the words for the first that failed |
+| `issuer`, `subject` | of a certificate that was refused: who issued it, and for which hosts |
+
+A step that stands on one that failed is skipped, and so is one that had no time left to tell anything. Where a proxy is
+on the way, it looks Slack's name up, so `probe_dns` is skipped and `probe_tcp` is the proxy's tunnel.
+"""
+_WAYS_TEXT = """\
+## Proxies and certificates with which it comes up
+
+Both connections, to the Web API and to the link, obey the same settings. The test makes each of these too, and looks at
+what the proxy was asked for.
+
+| setting | through the proxy |
+|---|---|
+"""
+
+
+def page() -> str:
+    """``docs/causes.md``."""
+    parts = [_HEAD]
+    for situation in dict.fromkeys(row.situation for row in ROWS):
+        lines = [
+            f"## {situation}\n",
+            "| what happened | in the log | what traymon tells | side probes | made by |",
+            "|---|---|---|---|---|",
+        ]
+        lines += [_line(row) for row in ROWS if row.situation == situation]
+        parts.append("\n".join(lines) + "\n")
+    ways = "".join(f"| {_cell(way.made)} | {_cell(', '.join(way.through) or 'nothing')} |\n" for way in WAYS)
+    return "\n".join([*parts, _PROBES_TEXT, _WAYS_TEXT + ways])
+
+
+def _line(row: Row) -> str:
+    code = "" if row.close_code is None else f"{row.close_code} "
+    made = row.made if not row.elsewhere else f"{row.made} (`{row.elsewhere.partition('::')[0]}`)"
+    named = f"{code}`{row.cause}` at `{row.phase}`"
+    probes = "" if row.elsewhere else row.probes
+    return f"| {' | '.join([_cell(row.happened), named, *map(_cell, (row.sentence, probes, made))])} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--docs"]:
+        sys.stdout.write(page())
+    else:
+        main()
