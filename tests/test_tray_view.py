@@ -73,7 +73,7 @@ def test_one_bot_offline_says_since_when_why_and_what_next() -> None:
         f"Next try at {at(NOW + 5_000)}",
     ]
     assert labels(shown.menu)[1:3] == [
-        f"hung up without a close frame; Next try at {at(NOW + 5_000)}",
+        f"hung up without a close frame · Next try at {at(NOW + 5_000)}",
         f"Last outage: {at(NOW - 5 * HOUR)}, for 2m 10s: Slack said goodbye",
     ]
     trying = view([a_bot(State.OFFLINE, failure=DROP, attempting=True)], NOW)

@@ -190,7 +190,7 @@ def _menu(bots: Sequence[BotView], now: int, faults: Sequence[str]) -> tuple[Men
 
 def _bot_menu(bot: BotView, now: int, *, alone: bool) -> list[MenuItem]:
     items = [_note(f"state:{bot.name}", _state_line(bot, now))]
-    more = "; ".join(part for part in (_reason(bot), _next(bot, now)) if part)
+    more = " · ".join(part for part in (_reason(bot), _next(bot, now)) if part)
     if more:
         items.append(_note(f"why:{bot.name}", more))
     items.append(_note(f"outage:{bot.name}", _last_outage(bot.last_outage, now)))
