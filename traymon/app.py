@@ -20,12 +20,14 @@ from traymon.desktop.clocks import Clocks, system_clocks
 from traymon.desktop.control import ControlError, ControlServer, ask
 from traymon.desktop.instance import AlreadyRunning, acquire_profile
 from traymon.desktop.opening import open_file
+from traymon.desktop.watch import Watcher, system_watchers
 from traymon.keeper.core import Core, State
 from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause
 from traymon.keeper.core.effects import TellUser
 from traymon.keeper.core.states import UP
 from traymon.keeper.shell import Board, Keeper, Picture, Shown
+from traymon.keeper.shell.surroundings import Surroundings
 from traymon.paths import Profile
 from traymon.secrets import SecretUnavailable
 from traymon.secrets import read as read_secret
@@ -55,7 +57,9 @@ class App:
         clocks: Clocks | None = None,
         on_line: Callable[[str], None] | None = None,
         say: Callable[[str], None] = lambda _: None,
+        watchers: Sequence[Watcher] | None = None,
     ) -> None:
+        """``watchers`` tell of the machine; by default all that this system has."""
         self.profile = profile
         self._config = config
         self._clocks = clocks or system_clocks()
@@ -71,7 +75,17 @@ class App:
         self._control = ControlServer(profile.control_address, self._handle)
         # Set once when the process is to end; the main thread, the UI thread and the demo wait for it.
         self.ended = threading.Event()
+        self._cause = Cause.QUIT  # why it ends; written by whoever knows of something else
+        self._watchers = system_watchers(self._clocks) if watchers is None else watchers
+        self._surroundings = Surroundings(
+            lambda: list(self.keepers.values()),
+            self.log,
+            on_clock_set=self._clock_set,
+            on_shutdown=lambda: self.end(Cause.SYSTEM_SHUTDOWN),
+        )
         self._tray: Tray | None = None
+        # Set when all shown times are wrong; the UI thread draws them anew and clears it.
+        self._redraw = threading.Event()
         # Draws what the board says. Daemon, and joined in stop(): it only hands views to the tray.
         self._ui = threading.Thread(target=self._follow_board, name="tray view", daemon=True)
 
@@ -84,6 +98,8 @@ class App:
             self._control.start()
         except OSError as error:
             self._say(_not_to_be_asked(self.profile, error))
+        for watcher in self._watchers:
+            watcher.start(self._surroundings.hear)
 
     def _keep(self, bot: BotConfig) -> None:
         if bot.transport != "rtm" or bot.token is None:
@@ -97,21 +113,25 @@ class App:
         self.keepers[bot.name] = keeper
         keeper.start(paused=self.log.setting(_paused(bot.name)) == "1")
 
-    def end(self) -> None:
-        """Ask for the end, from any thread and from a signal handler."""
+    def end(self, cause: Cause = Cause.QUIT) -> None:
+        """Ask for the end, from any thread. A shutdown of the machine is the cause even if a signal came as well."""
+        if cause is not Cause.QUIT:
+            self._cause = cause
         self.ended.set()
         if self._tray is not None:
             self._tray.stop()
 
-    def stop(self, cause: Cause = Cause.QUIT) -> None:
-        """End all bots, at the same time, and close the log."""
+    def stop(self) -> None:
+        """End all bots, at the same time, and close the log. A machine that shuts down waits until here."""
         self.ended.set()
         self._control.stop()
         for keeper in self.keepers.values():
-            keeper.stop(cause)
+            keeper.stop(self._cause)
         for keeper in self.keepers.values():
             keeper.join(STOP_LIMIT_S)
         self.log.close(STOP_LIMIT_S)
+        for watcher in self._watchers:
+            watcher.stop()
         self.board.poke()
         if self._ui.is_alive():
             self._ui.join(STOP_LIMIT_S)
@@ -254,11 +274,16 @@ class App:
         assert self._tray is not None
         seen: Picture | None = None
         while not self.ended.is_set():
-            seen = self.board.wait(seen, self.ended.is_set)
+            seen = self.board.wait(seen, lambda: self.ended.is_set() or self._redraw.is_set())
+            self._redraw.clear()
             try:
                 self._tray.show(self._view(seen))
             except Exception:  # noqa: BLE001 - a bad picture must not end the showing
                 _log.exception("the tray could not be drawn; the next change tries again")
+
+    def _clock_set(self) -> None:
+        self._redraw.set()
+        self.board.poke()
 
     def _view(self, picture: Picture) -> TrayView:
         log = LogView(self.profile.db)
