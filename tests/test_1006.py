@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.privatenet import run_inside
-from tests.table_1006 import PASSWORD, ROWS, TICKET, TOKEN, WAYS, page
+from tests.privateslack import PASSWORD, TICKET
+from tests.table_1006 import ROWS, TOKEN, WAYS, page
 from traymon import words
 
 ROOT = Path(__file__).parent.parent

@@ -15,6 +15,7 @@ from traymon import words
 from traymon.keeper.core.causes import Cause
 from traymon.slack import diagnosis as module
 from traymon.slack import dial as dial_module
+from traymon.slack import errors as errors_module
 from traymon.slack.cancel import Cancel
 from traymon.slack.diagnosis import Check, Outcome, diagnose
 from traymon.slack.endpoint import Endpoint, Target
@@ -134,6 +135,7 @@ def hung_name_server(monkeypatch):
         raise socket.gaierror(socket.EAI_AGAIN, "late")
 
     monkeypatch.setattr(dial_module.socket, "getaddrinfo", hang)
+    monkeypatch.setattr(errors_module, "has_route", lambda: True)
     yield asked
     over.set()
     for thread in threading.enumerate():

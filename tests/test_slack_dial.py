@@ -10,6 +10,7 @@ import pytest
 from tests.slackservers import LIMIT_S, Certificates, http_answer, read_head, serve, tunnel
 from traymon.keeper.core.causes import Cause, Phase
 from traymon.slack import dial as dial_module
+from traymon.slack import errors as errors_module
 from traymon.slack.cancel import Cancel
 from traymon.slack.dial import Limits, connect, dial, resolve
 from traymon.slack.endpoint import Endpoint, Target
@@ -85,6 +86,7 @@ def test_a_name_server_that_does_not_answer(monkeypatch):
         raise socket.gaierror(socket.EAI_AGAIN, "late")
 
     monkeypatch.setattr(dial_module.socket, "getaddrinfo", hang)
+    monkeypatch.setattr(errors_module, "has_route", lambda: True)
     got = failure(Target("slack.test", 443, True))
     assert (got.cause, got.phase, got.reached_slack) == (Cause.DNS, Phase.DNS, False)
 
@@ -237,6 +239,13 @@ def test_a_tls_alert_is_no_foreign_bytes(certificates):
 
 
 # Proxy
+
+
+def test_a_proxy_that_says_no_to_the_link_lets_the_attempt_count(proxied):
+    """The API was reached before, so the next attempt is not one of those that may come quickly."""
+    with serve(answering(http_answer(b"", status="403 No"))) as server:
+        endpoint = Endpoint(proxy=f"http://127.0.0.1:{server.port}")
+        assert failure(Target("slack.test", 443, True), endpoint, PATIENT, reached=True).reached_slack
 
 
 def test_through_a_proxy(proxied):

@@ -50,7 +50,6 @@ def of(exc, phase, reached=False):
         (TimeoutError(), Phase.HELLO, Cause.HELLO_TIMEOUT),
         (TimeoutError(), Phase.LIVE, Cause.KEEPALIVE_TIMEOUT),
         (OSError(errno.ETIMEDOUT, "x"), Phase.LIVE, Cause.KEEPALIVE_TIMEOUT),
-        (TimeoutError(), Phase.DNS, Cause.DNS),
         (TimeoutError(), Phase.PROXY, Cause.PROXY),
         (ConnectionRefusedError(errno.ECONNREFUSED, "x"), Phase.PROXY, Cause.PROXY),
         (http.client.RemoteDisconnected("x"), Phase.API, Cause.ABRUPT_CLOSE),
@@ -92,6 +91,21 @@ def test_each_error_has_its_cause(exc, phase, cause):
 def test_a_router_without_a_way_is_not_this_machine_without_one(monkeypatch, number, routed, phase, cause):
     monkeypatch.setattr(errors_module, "has_route", lambda: routed)
     assert of(OSError(number, "x"), phase).cause is cause
+
+
+@pytest.mark.parametrize(("routed", "cause"), [(False, Cause.NO_ROUTE), (True, Cause.DNS)])
+def test_a_name_server_is_not_to_blame_for_a_cable_pulled_meanwhile(monkeypatch, routed, cause):
+    monkeypatch.setattr(errors_module, "has_route", lambda: routed)
+    assert of(TimeoutError(), Phase.DNS).cause is cause
+
+
+@pytest.mark.parametrize(
+    "exc", [TimeoutError(), ssl.SSLEOFError(8, "eof"), ssl.SSLZeroReturnError(6, "end")], ids=repr
+)
+def test_tls_that_came_to_nothing_is_no_bad_certificate(exc):
+    assert of(exc, Phase.TLS).evidence["answered"] is False
+    assert "answered" not in of(ssl.SSLCertVerificationError(1, "bad"), Phase.TLS).evidence
+    assert "answered" not in of(ssl.SSLError(1, "bad"), Phase.TLS).evidence
 
 
 def test_only_a_websocket_that_drops_is_1006():

@@ -103,6 +103,7 @@ def test_evidence_makes_the_sentence_more_exact():
     for scheme in ("NTLM", "Negotiate", "Kerberos"):
         said = words.cause("proxy", evidence={"http_status": 407, "proxy_login": True, "proxy_wants": scheme})
         assert f"sign-in by {scheme}, which traymon does not support" in said
+    assert "came to nothing: “x”" in words.cause("tls", evidence={"answered": False, "error": "x"})
     assert "does not speak TLS: “HTTP”" in words.cause("tls", evidence={"first_bytes": "HTTP", "error": "x"})
     assert "for 14s" in words.cause("keepalive_timeout", evidence={"silent_ms": 14_000})
     assert "slack.example" in words.cause("dns", evidence={"host": "slack.example"})

@@ -137,8 +137,10 @@ def _look(exc: BaseException, phase: Phase) -> tuple[Cause, dict[str, Fact]]:
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             return Cause.TLS, {"error": "connection closed during the TLS handshake", "answered": False}
         case ssl.SSLError():
-            # OpenSSL's own symbol for what happened, in words: WRONG_VERSION_NUMBER → wrong version number.
-            return Cause.TLS, {"error": (exc.reason or "TLS failed").replace("_", " ").lower()}
+            # OpenSSL's own symbol for what happened, in words: WRONG_VERSION_NUMBER → wrong version number. An error
+            # that was not made by Python's ssl has none.
+            reason = getattr(exc, "reason", None) or "TLS failed"
+            return Cause.TLS, {"error": reason.replace("_", " ").lower()}
         case socket.gaierror():
             return _look_at_lookup(phase), {"errno": exc.errno, "error": exc.strerror}
         case UnicodeError() if phase is Phase.DNS:
@@ -149,6 +151,8 @@ def _look(exc: BaseException, phase: Phase) -> tuple[Cause, dict[str, Fact]]:
             return Cause.PROXY if phase is Phase.PROXY else Cause.ABRUPT_CLOSE, {}
         case OSError() if exc.errno in NO_ROUTE_CODES and not has_route():
             return Cause.NO_ROUTE, _system(exc)
+        case TimeoutError() if phase is Phase.DNS:
+            return _look_at_lookup(phase), _system(exc)
         case TimeoutError() | WebSocketTimeoutException():
             facts = _system(exc)
             if not facts and phase in (
