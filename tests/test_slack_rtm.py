@@ -10,9 +10,10 @@ from tests.slackservers import LIMIT_S, Certificates, http_answer, read_head, se
 from traymon.keeper.core.causes import Cause, Phase
 from traymon.secrets import SecretUnavailable
 from traymon.simulator import HandshakeHang, Hang, Simulator, SlackCode
+from traymon.slack.cancel import Cancel
 from traymon.slack.endpoint import Endpoint
 from traymon.slack.errors import AbandonedError, SlackError
-from traymon.slack.rtm import Cancel, RtmConnector
+from traymon.slack.rtm import RtmConnector
 from traymon.slackwire.api import ConnectAnswer, connect_body
 from traymon.slackwire.frames import Hello
 
@@ -158,11 +159,11 @@ def test_called_off_while_the_token_is_waited_for(slack):
 
 def test_a_link_that_comes_up_late_is_closed(slack, connector, monkeypatch):
     """Called off in the moment when the handshake is done and nobody watches."""
-    from traymon.slack import rtm
+    from traymon.slack import connector as module
 
     cancel, opened = Cancel(), []
 
-    class Late(rtm.Link):
+    class Late(module.Link):
         @classmethod
         def open(cls, *args, **options):
             link = super().open(*args, **options)
@@ -170,7 +171,7 @@ def test_a_link_that_comes_up_late_is_closed(slack, connector, monkeypatch):
             cancel.cancel()
             return link
 
-    monkeypatch.setattr(rtm, "Link", Late)
+    monkeypatch.setattr(module, "Link", Late)
     with pytest.raises(AbandonedError):
         attempt(connector, cancel=cancel)
     assert len(opened) == 1

@@ -11,6 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 from urllib.request import Request
 
@@ -60,6 +61,20 @@ class WebApi:
     ) -> api.ConnectAnswer:
         """A fresh URL for one RTM link; ``tcp_limit_s`` is for TCP, ``step_limit_s`` for each other step."""
         return self._call("rtm.connect", {}, api.connect_answer, Limits(step_limit_s, tcp_limit_s), cancel)
+
+    def connections_open(self, step_limit_s: float, tcp_limit_s: float, cancel: Cancel | None = None) -> str:
+        """A fresh URL for one Socket Mode link, with an app-level token; the limits are those of :meth:`rtm_connect`.
+
+        A refusal says ``transport: socket`` in its evidence: what a person has to do differs from RTM's.
+        """
+        limits = Limits(step_limit_s, tcp_limit_s)
+        try:
+            return self._call("apps.connections.open", {}, api.socket_url, limits, cancel)
+        except SlackError as error:
+            failure = error.failure
+        if failure.cause is Cause.REFUSED_TOKEN:
+            failure = replace(failure, evidence={**failure.evidence, "transport": "socket"})
+        raise SlackError(failure)
 
     def users_get_presence(self, user: str, timeout_s: float, cancel: Cancel | None = None) -> api.Presence:
         """How Slack shows ``user``. ``timeout_s`` is for each step."""

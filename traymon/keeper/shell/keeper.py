@@ -84,14 +84,16 @@ class Keeper:
         self._woke_at = 0  # only the keeper's thread
         self._published: Status | None = None
         self._runners: dict[int, LinkRunner] = {}  # by link number; only the keeper's thread
-        self._closers: list[threading.Thread] = []  # only the keeper's thread
+        # Links that are saying goodbye to Slack; only the keeper's thread.
+        self._closers: list[threading.Thread | LinkRunner] = []
         self._anomalies: set[str] = set()  # those already logged; only the keeper's thread
         self.identity: ConnectAnswer | None = None
         """Who the bot is at Slack, from the latest answered attempt. Written by link threads, read by viewers: one
         reference to an immutable value."""
         # Everything that happens to this bot, stamped where it happened. Link threads and users put, the keeper's
-        # thread takes. Unbounded: what is put is small, and a bound would make a reader wait for the keeper.
-        self._events: queue.Queue[_Item] = queue.Queue()
+        # thread takes. Unbounded: what is put is small, and a bound would make a reader wait for the keeper. Simple:
+        # an event wakes the keeper once, where Queue's two locks make it stumble on the one that put() still holds.
+        self._events: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         # Runs the core and owns all of its state. Daemon: the process's end never waits for it beyond stop().
         self._thread = threading.Thread(target=self._run, name=f"{bot} keeper", daemon=True)
 
@@ -141,8 +143,7 @@ class Keeper:
             else:
                 self._feed(self._still_true(event, at), at, answer)
         limit = self._clocks.awake() + EXIT_LIMIT_MS
-        threads: list[threading.Thread | LinkRunner] = [*self._closers, *self._runners.values()]
-        for thread in threads:
+        for thread in [*self._closers, *self._runners.values()]:
             thread.join(max(0, limit - self._clocks.awake()) / 1000)
 
     def _next_item(self) -> _Item | None:
@@ -184,7 +185,7 @@ class Keeper:
                 with contextlib.suppress(Exception):
                     answer.set_result(told)
         if isinstance(event, ev.LinkEnded):
-            self._runners.pop(event.link, None)
+            self._see_off(self._runners.pop(event.link, None))
 
     def _record(self, effects: Sequence[Effect]) -> None:
         """Hand entries to the log, and the new status to the board, which shows it once they are committed."""
@@ -208,17 +209,20 @@ class Keeper:
                     runner_or_none.ping(ping)
             case DropLink(link, how):
                 runner_or_none = self._runners.get(link)
-                closer = runner_or_none.drop(how) if runner_or_none else None
-                self._closers = [thread for thread in self._closers if thread.is_alive()]
-                if closer is not None:
-                    self._closers.append(closer)
+                self._see_off(runner_or_none.drop(how) if runner_or_none else None)
             case Anomaly(what):
                 self._report(what)
             case EnterState() | Note() | TellUser():
                 pass  # recorded and told already
 
-    def _remember(self, answer: ConnectAnswer) -> None:
-        self.identity = answer
+    def _see_off(self, closer: threading.Thread | LinkRunner | None) -> None:
+        """Wait for ``closer`` at the end, if it still runs by then."""
+        self._closers = [each for each in self._closers if each.is_alive()]
+        if closer is not None:
+            self._closers.append(closer)
+
+    def _remember(self, answer: ConnectAnswer | None) -> None:
+        self.identity = answer or self.identity
 
     def _report(self, what: str) -> None:
         if what not in self._anomalies:

@@ -11,7 +11,7 @@ from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.keeper.core.effects import Farewell
 from traymon.slack.cancel import Cancel
 from traymon.slack.errors import SlackError, without_secrets
-from traymon.slack.link import ControlFrame, Link
+from traymon.slack.link import ControlFrame, Link, PongSeen
 from traymon.slackwire import frames
 from traymon.slackwire.api import ConnectAnswer
 
@@ -29,7 +29,7 @@ class Connector(Protocol):
         *,
         step_limit_s: float,
         tcp_limit_s: float,
-        on_answered: Callable[[ConnectAnswer], None],
+        on_answered: Callable[[ConnectAnswer | None], None],
         cancel: Cancel,
     ) -> Link:
         """Open a WebSocket, not waiting for ``hello``. Raises SlackError; may be cancelled from any thread."""
@@ -45,7 +45,7 @@ class LinkRunner:
         number: int,
         connector: Connector,
         post: Callable[[ev.Event], None],
-        on_answered: Callable[[ConnectAnswer], None],
+        on_answered: Callable[[ConnectAnswer | None], None],
     ) -> None:
         self._number = number
         self._connector = connector
@@ -58,6 +58,7 @@ class LinkRunner:
         self._lock = threading.Lock()
         self._link: Link | None = None
         self._dropped: Farewell | None = None
+        self._phase = Phase.HELLO  # only this runner's thread
         # Opens the link, then reads it until its end. Daemon: a step that hangs in the system must not hang the exit.
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
 
@@ -100,26 +101,35 @@ class LinkRunner:
         link = self._link
         return link is not None and not still_ours(link.local_address)
 
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
     def join(self, timeout_s: float) -> None:
         """Wait for the thread to end."""
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        said_so = False
         try:
             failure = self._live()
+            said_so = True
         except SlackError as error:
             failure = error.failure
         except Exception as error:  # noqa: BLE001 - a bug of ours must not end the keeping: named, logged, retried
             _log.exception("%s: an unexpected error ended the link", self._name)
             evidence = {"error": type(error).__name__}
             failure = Failure(Cause.PROTOCOL_ERROR, Phase.LIVE, reached_slack=True, evidence=evidence)
-        link = self._link
-        if link is not None:
-            link.abort()
         self._post(ev.LinkEnded(self._number, failure))
+        link = self._link
+        if link is not None and said_so:
+            # In peace, and after the news: the registration of a Socket Mode link that is not closed stays for hours.
+            link.close(CLOSE_LIMIT_S)
+        elif link is not None:
+            link.abort()
 
     def _live(self) -> Failure:
-        """Open, then read until the link says or shows that it is over."""
+        """Open, then read until the link says that it is over. Raises SlackError where it is so without a word."""
         link = self._connector.open(
             step_limit_s=self._step_limit_s,
             tcp_limit_s=self._tcp_limit_s,
@@ -139,17 +149,22 @@ class LinkRunner:
                 return event
             self._post(event)
 
-    def _answered(self, answer: ConnectAnswer) -> None:
+    def _answered(self, answer: ConnectAnswer | None) -> None:
         self._post(ev.ApiAnswered(self._number))
         self._on_answered(answer)
 
     def _event_of(self, frame: frames.Frame | ControlFrame) -> ev.Event | Failure:
         number = self._number
         match frame:
-            case frames.Hello():
-                return ev.HelloReceived(number)
+            case frames.Hello(num_connections):
+                self._phase = Phase.LIVE
+                return ev.HelloReceived(number, num_connections)
             case frames.Pong(reply_to):
                 return ev.PongReceived(number, reply_to)
+            case PongSeen(payload) if payload.isdigit():
+                return ev.PongReceived(number, int(payload))
+            case frames.Disconnect(reason):
+                return self._disconnect(reason)
             case frames.Goodbye():
                 return ev.GoodbyeReceived(number)
             case frames.ErrorFrame(code, message):
@@ -163,6 +178,15 @@ class LinkRunner:
             case _:
                 return ev.FrameReceived(number)
 
+    def _disconnect(self, reason: str) -> ev.Event | Failure:
+        """Socket Mode: why Slack ends the link. A reason that is not known is no reason to stop: a new link, then."""
+        if reason not in _FINAL:
+            return ev.GoodbyeReceived(self._number, Cause.REFRESH)
+        return Failure(_FINAL[reason], self._phase, reason, reached_slack=True)
+
+
+_FINAL = {"link_disabled": Cause.REFUSED_TOKEN, "too_many_websockets": Cause.TOO_MANY_LINKS}
+"""Reasons after which no next link is to be opened first (the others: ``warning``, ``refresh_requested``)."""
 
 SPENT_URL = 1
 """The code in ``{"type":"error","error":{"code":1,"msg":"Socket URL has expired"}}``."""
