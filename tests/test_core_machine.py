@@ -1164,6 +1164,17 @@ def test_an_unannounced_sleep_begins_at_the_last_frame(world):
     assert world.note(NoteKind.WAKE).at == world.now
 
 
+def test_an_unannounced_sleep_never_begins_before_its_open_span(world):
+    world.online(age=HOUR)
+    silence(world)
+    world.give(ev.PresenceSeen(True))
+    away = world.now
+    world.stand_still(HOUR)
+    world.give(ev.Woke(HOUR))
+    assert world.states()[-3:] == [(away, State.AWAY), (away, State.ASLEEP), (world.now, State.CONNECTING)]
+    assert world.note(NoteKind.STOP).at == away
+
+
 def test_an_unannounced_sleep_without_a_link_begins_that_long_ago(world):
     world.plan = fails(NO_ROUTE)
     world.start().run(HOUR)
