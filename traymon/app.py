@@ -206,6 +206,8 @@ class App:
 
     def _handle(self, request: Mapping[str, Any]) -> dict[str, Any]:
         bot = request.get("bot")
+        if not isinstance(bot, str | None):
+            return {"ok": False, "error": words.unknown_request()}
         try:
             match request.get("do"):
                 case "status":
