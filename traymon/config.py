@@ -4,7 +4,6 @@ Every fault is one :class:`ConfigError`, whose message is one sentence that says
 No message ever repeats a value given for a token or a proxy: people paste secrets into the wrong place.
 """
 
-import difflib
 import ipaddress
 import os
 import re
@@ -192,6 +191,8 @@ def _check_keys(table: Mapping[str, object], known: Iterable[str], where: str) -
     for key in table:
         if key in known:
             continue
+        import difflib  # only a mistake needs it
+
         near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
         help_ = f"did you mean “{near[0]}”?" if near else f"known are {', '.join(known)}."
         raise ConfigError(f"unknown setting “{words.printable(key)}” {where}: {help_}")
