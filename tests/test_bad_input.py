@@ -198,30 +198,35 @@ def a_line(stream: IO[str] | None) -> str:
 # --------------------------------------------------------------------------------------------------- configuration
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ('[bots.bot]\ntokne = "keyring"', "unknown setting “tokne” in [bots.bot]: did you mean “token”?"),
-        ("[bot.a]", "unknown setting “bot” at the top: did you mean “bots”?"),
-        ('[bots.bot]\nrelay = "yes"', "bots.bot.relay must be true or false."),
-        ("[bots.bot]\ntoken = 5", 'bots.bot.token must be text in quotes ("…").'),
-        ("[bots.bot]\n[bots.bot]", "two bots are named “bot” (at line 2): give each a name of its own."),
-        ("[bots.bot\ntoken", "it is not valid TOML"),
-        ('[bots."\\u001b[2J\\u202e\\n"]', "the bot's name “\\x1b[2J\\u202e\\n” holds characters"),
-        (b"[bots.b\xfct]", "is not text in UTF-8: save it as UTF-8."),
-        (f'[bots.bot]\ntoken = "xoxb-{"4" * 20}"', "holds a token itself"),
-    ],
-)
-def test_a_configuration_at_fault(bare: Stage, text: str | bytes, said: str) -> None:
-    written = text if isinstance(text, bytes) else text.encode()
-    bare.profile.config_file.write_bytes(written)
-    done = bare.traymon("run", "--no-tray")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert said in sentence(done.stderr)
-    assert str(bare.profile.config_file) in done.stderr
-    assert "4444" not in done.stderr
-    assert bare.profile.config_file.read_bytes() == written
-    assert not bare.profile.state_dir.exists()
+FAULTS: dict[str | bytes, str] = {
+    '[bots.bot]\ntokne = "keyring"': "unknown setting “tokne” in [bots.bot]: did you mean “token”?",
+    "[bot.a]": "unknown setting “bot” at the top: did you mean “bots”?",
+    '[bots.bot]\nrelay = "yes"': "bots.bot.relay must be true or false.",
+    "[bots.bot]\ntoken = 5": 'bots.bot.token must be text in quotes ("…").',
+    "[bots.bot]\n[bots.bot]": "two bots are named “bot” (at line 2): give each a name of its own.",
+    "[bots.bot\ntoken": "it is not valid TOML",
+    '[bots."\\u001b[2J\\u202e\\n"]': "the bot's name “\\x1b[2J\\u202e\\n” holds characters",
+    b"[bots.b\xfct]": "is not text in UTF-8: save it as UTF-8.",
+    f'[bots.bot]\ntoken = "xoxb-{"4" * 20}"': "holds a token itself",
+}
+
+
+def test_a_configuration_at_fault(bare: Stage) -> None:
+    """All at the same time: each is a process of its own with a profile of its own."""
+    runs = []
+    for number, text in enumerate(FAULTS):
+        file = bare.profile.config_file.with_name(f"{number}.toml")
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        bare.profile = Profile.default(file)
+        runs.append((text, bare.profile, bare.start()))
+    for text, profile, process in runs:
+        out, err = process.communicate(timeout=PATIENCE_S)
+        assert (process.returncode, out) == (2, ""), text
+        assert FAULTS[text] in sentence(err)
+        assert str(profile.config_file) in err
+        assert "4444" not in err
+        assert profile.config_file.read_bytes() == (text if isinstance(text, bytes) else text.encode())
+        assert not profile.state_dir.exists()
 
 
 # ---------------------------------------------------------------------------------------------------------- tokens
