@@ -476,6 +476,38 @@ def test_both_links_silent_are_given_up_in_time(world):
     assert [x.at for x in world.notes(NoteKind.STOP)] == [pinged - 4_000, hello]
 
 
+def test_a_second_link_that_lived_and_died_beside_a_silent_one_was_a_session(world):
+    world.online(age=HOUR)
+    pinged = world.peers[1].pings[-1][0] + 4_050
+    silence(world)
+    hello = pinged + SECOND + UP_AT
+    world.run(hello + 2 * SECOND - world.now)
+    world.plan = fails(NO_ROUTE)
+    ended = world.now
+    world.end_link_number(2, FIN)
+    assert world.notes(NoteKind.STOP) == []  # the first link still has its chance
+    world.run(14 * SECOND)
+    stops, starts = world.notes(NoteKind.STOP), world.notes(NoteKind.START)
+    assert [(x.at, x.facts["cause"]) for x in stops] == [
+        (pinged - 4_000, "keepalive_timeout"),
+        (ended, "abrupt_close"),
+    ]
+    assert [x.at for x in starts] == [BEGIN + UP_AT, hello]
+    assert [x.facts["link"] for x in world.notes(NoteKind.LINK_END)] == [2, 1]
+    assert world.state is State.OFFLINE
+
+
+def test_a_second_link_that_died_is_forgotten_when_the_silent_one_speaks(world):
+    world.online(age=HOUR)
+    silence(world)
+    world.run(7 * SECOND)
+    world.plan = fails(NO_ROUTE)
+    world.end_link_number(2, FIN)
+    world.give(ev.FrameReceived(1))
+    world.end_link_number(1, FIN)
+    assert len(world.notes(NoteKind.STOP)) == len(world.notes(NoteKind.START)) == 1
+
+
 def test_a_reset_of_a_suspect_link_is_dated_by_its_last_frame(world):
     world.online(Plan(), HANGS, age=HOUR)
     spoke = world.peers[1].pings[-1][0] + 50

@@ -71,6 +71,8 @@ class Core:
         self._live: LinkRecord | None = None
         self._next: LinkRecord | None = None
         self._kept: LinkRecord | None = None
+        self._spare_lives: list[tuple[LinkRecord, Failure, int]] = []
+        """Second links that lived and died, with the instant of their end, since ``live`` fell silent."""
         self._last_number = 0
 
         self._wanted: set[Reason] = set()  # why a second link is wanted, before it is opened
@@ -251,6 +253,7 @@ class Core:
         link.proved(self._now)
         if link is not self._live:
             return
+        self._spare_lives.clear()
         self._wanted.discard(Reason.SUSPECT)
         if self._next is None:
             return
@@ -422,6 +425,7 @@ class Core:
         self._sleep_told_at = self._now
         self._note(NoteKind.SLEEP, at=self._since)
         self._kept = kept
+        self._spare_lives.clear()
         if self._next is not None and self._next.stage is Stage.LIVE:
             self._note_link_end(self._next, Cause.SLEPT)
         self._abandon_next()
@@ -502,6 +506,8 @@ class Core:
             self._let_go(link, how)
         if link.stage is Stage.LIVE:
             self._note_link_end(link, failure.cause)
+            spoke = failure.cause in _LAST_WORDS and not link.frozen
+            self._spare_lives.append((link, failure, self._now if spoke else link.last_frame))
         self._not_before = max(self._not_before, earliest_by_slack(failure, self._now))
         if self._live is None:
             self._attempt_failed(failure)
@@ -614,8 +620,12 @@ class Core:
         self._attempts = 0
         self._causes_seen.clear()
 
-    def _session_lost(self, link: LinkRecord, failure: Failure, at: int) -> None:
-        """The live link is gone. A second link that lives takes over with a gap; one being opened goes on."""
+    def _session_lost(self, link: LinkRecord, failure: Failure, at: int, *, noted: bool = False) -> None:
+        """The live link is gone. A second link that lives takes over with a gap; one being opened goes on.
+
+        A second link that came up and died while the first one still had its chance was up all the same: its life
+        becomes a session of its own.
+        """
         session_since = self._session_since
         assert session_since is not None
         cause = link.leaving or (Cause.FROZEN if link.frozen else failure.cause)
@@ -623,11 +633,18 @@ class Core:
         stable = at - session_since >= self._policy.stable_after
         self._live = None
         self._wanted.clear()
-        self._note_link_end(link, cause, at)
+        if not noted:
+            self._note_link_end(link, cause, at)
         refusal = failure if failure.cause is Cause.REFUSED_TOKEN else self._refusal
         self._stop(cause, failure, at)
         self._failure = failure
-        if self._next is not None and self._next.stage is Stage.LIVE:
+        if self._spare_lives:
+            spare, its_failure, ended_at = self._spare_lives.pop(0)
+            self._go(Trigger.LOST, at, cause, failure)
+            self._begin_session(spare, max(spare.hello_at, at))
+            self._refusal = refusal
+            self._session_lost(spare, its_failure, ended_at, noted=True)
+        elif self._next is not None and self._next.stage is Stage.LIVE:
             new, self._next = self._next, None
             self._go(Trigger.LOST, at, cause, failure)
             self._begin_session(new, max(new.hello_at, at))
@@ -659,6 +676,7 @@ class Core:
                 if link.stage is Stage.LIVE:
                     self._note_link_end(link, Cause.SLEPT if link is self._kept else cause)
         self._live = self._next = self._kept = None
+        self._spare_lives.clear()
         self._wanted.clear()
         self._retry_at = None
         self._go(trigger, self._now, cause)
