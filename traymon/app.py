@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from traymon import words
 from traymon.config import BotConfig, Config, load
@@ -26,7 +26,9 @@ from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause
 from traymon.keeper.core.effects import TellUser
 from traymon.keeper.core.states import UP
+from traymon.keeper.core.status import Status
 from traymon.keeper.shell import Board, Keeper, Picture, Shown
+from traymon.keeper.shell.presence import PresenceWatch
 from traymon.keeper.shell.surroundings import Surroundings
 from traymon.paths import Profile
 from traymon.secrets import SecretUnavailable
@@ -35,6 +37,7 @@ from traymon.sessionlog.recorder import SessionLog
 from traymon.sessionlog.view import LogView
 from traymon.slack.endpoint import Endpoint
 from traymon.slack.rtm import RtmConnector
+from traymon.slack.socket import SocketConnector
 from traymon.tray.base import Tray, TrayView
 from traymon.tray.view import BotView, view
 
@@ -71,6 +74,7 @@ class App:
             profile.db, profile.text_log, self._clocks, on_fault=self._log_fault, on_line=on_line
         )
         self.keepers: dict[str, Keeper] = {}
+        self._presence = PresenceWatch(self.board, self._clocks.now, random.Random().random)
         self._tokens: dict[str, _Token] = {}
         self._control = ControlServer(profile.control_address, self._handle)
         # Set once when the process is to end; the main thread, the UI thread and the demo wait for it.
@@ -94,6 +98,7 @@ class App:
         self.log.open()
         for bot in self._config.bots:
             self._keep(bot)
+        self._presence.start()
         try:
             self._control.start()
         except OSError as error:
@@ -102,15 +107,22 @@ class App:
             watcher.start(self._surroundings.hear)
 
     def _keep(self, bot: BotConfig) -> None:
-        if bot.transport != "rtm" or bot.token is None:
-            self._say(words.no_socket_mode_yet(bot.name))
-            return
+        rtm = bot.transport == "rtm"
+        source = bot.token if rtm else bot.app_token
+        assert source is not None, "the configuration gives each bot the token of its transport"
         endpoint = Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file)
-        token = self._tokens[bot.name] = _Token(bot.token, bot.name, self.profile.name, self._say_token)
-        connector = RtmConnector(endpoint, token.read)
-        core = Core(random.Random().random)
+        token = _Token(
+            source, bot.name, self.profile.name, self._say_token, which="token" if rtm else "app_token"
+        )
+        self._tokens[bot.name] = token
+        connector = (RtmConnector if rtm else SocketConnector)(endpoint, token.read)
+        core = Core(random.Random().random, spare_on_suspicion=rtm)
         keeper = Keeper(bot.name, bot.transport, connector, core, self.log, self.board, self._clocks)
         self.keepers[bot.name] = keeper
+        if rtm:
+            self._presence.watch(keeper, endpoint, token.read)
+        else:
+            self._say(words.socket_mode_preview(bot.name))
         keeper.start(paused=self.log.setting(_paused(bot.name)) == "1")
 
     def end(self, cause: Cause = Cause.QUIT) -> None:
@@ -127,6 +139,7 @@ class App:
         self._control.stop()
         for keeper in self.keepers.values():
             keeper.stop(self._cause)
+        self._presence.stop(STOP_LIMIT_S)
         for keeper in self.keepers.values():
             keeper.join(STOP_LIMIT_S)
         self.log.close(STOP_LIMIT_S)
@@ -191,12 +204,19 @@ class App:
             "next_try": _iso(self._wall(status.next_try)),
             "attempting": status.attempting,
             "logged": shown.logged,
+            "connections": status.connections,
             "programs": [],
         }
 
     def _workspace(self, bot: str) -> str | None:
         identity = self.keepers[bot].identity
         return identity.team_name if identity else None
+
+    def _programs(self, bot: str, status: Status) -> int | None:
+        """How many links Slack counts beside ours. In Socket Mode those may be leftovers of dead links: not known."""
+        if self.keepers[bot].transport != "rtm" or status.connections is None:
+            return None
+        return status.connections - 1
 
     def _wall(self, at: int | None) -> int | None:
         """UTC ms of an instant of the clock that counts sleep."""
@@ -301,6 +321,7 @@ class App:
                 suspect=each.status.suspect,
                 last_outage=log.last_outage(bot),
                 not_logged_yet=not each.logged,
+                programs=self._programs(bot, each.status),
             )
             for bot, each in picture.bots.items()
         ]
@@ -316,19 +337,28 @@ class App:
 class _Token:
     """One bot's token, read once: a reconnect must not wait for the keyring again."""
 
-    def __init__(self, source: str, bot: str, profile: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        source: str,
+        bot: str,
+        profile: str,
+        say: Callable[[str], None],
+        *,
+        which: Literal["token", "app_token"],
+    ) -> None:
         """``say`` is told why there is no token, each reason once."""
+        self._which = which
         self._source = source
         self._bot = bot
         self._profile = profile
         self._say = say
-        # All are written by link threads and by clicks; each is one reference, and a read too many does no harm.
+        # All are written by those threads and by clicks; each is one reference, and a read too many does no harm.
         self._value: str | None = None
         self._may_prompt = True
         self._said = ""
 
     def read(self) -> str:
-        """The token. Raises SecretUnavailable. Runs on link threads.
+        """The token. Raises SecretUnavailable. Runs on link threads and that of presence.
 
         The keyring may ask for its password once at the start and once a click; else it is only looked at.
         """
@@ -336,7 +366,9 @@ class _Token:
         if value is None:
             unlock, self._may_prompt = self._may_prompt, False
             try:
-                value = read_secret(self._source, self._bot, "token", profile=self._profile, unlock=unlock)
+                value = read_secret(
+                    self._source, self._bot, self._which, profile=self._profile, unlock=unlock
+                )
             except SecretUnavailable as error:
                 self._tell(str(error))
                 raise

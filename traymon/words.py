@@ -197,6 +197,14 @@ _NEW_TOKEN_OR_NETWORK = _mark(
     "Slack does not know this token, or does not allow this network ({error}). Run traymon setup with a new token, or "
     "ask your workspace's admins."
 )
+_APP_TOKEN = _mark(
+    "Slack does not allow this kind of token for Socket Mode ({error}). It needs the app-level token (xapp-…): run "
+    "traymon setup --transport socket."
+)
+_APP_SCOPE = _mark(
+    "The app-level token lacks a permission ({error}). Make one with the scope connections:write at "
+    "api.slack.com/apps, then run traymon setup --transport socket."
+)
 _ADMINS = _mark("Your workspace's rules do not allow this ({error}). Ask the workspace's admins.")
 _SCOPE = _mark(
     "The token lacks a permission ({error}). Add the scope at api.slack.com/apps, install the app again and run "
@@ -250,6 +258,13 @@ _REFUSALS: Mapping[str, str] = {
     "insecure_request": _DEFECT,
 }
 
+# The same where an app-level token was refused.
+_SOCKET_REFUSALS: Mapping[str, str] = {
+    "not_allowed_token_type": _APP_TOKEN,
+    "missing_scope": _APP_SCOPE,
+    "no_permission": _APP_SCOPE,
+}
+
 _MOST_SAID = 120
 """Longest quotation of the other side in a sentence: a close reason has at most 123 bytes (RFC 6455)."""
 
@@ -294,7 +309,8 @@ def _choose(cause: str, detail: str, facts: Mapping[str, object]) -> str:
     """The sentence that fits best, still a template in English."""
     status = facts.get("http_status")
     if cause == "refused_token" and detail in _REFUSALS:
-        return _REFUSALS[detail]
+        for_socket = _SOCKET_REFUSALS if facts.get("transport") == "socket" else {}
+        return for_socket.get(detail, _REFUSALS[detail])
     if cause == "proxy" and status == 407:
         return _choose_sign_in(facts)
     if cause == "tls":
@@ -446,11 +462,34 @@ def no_such_bot(bot: str, known: Sequence[str]) -> str:
     return gettext("There is no bot “{bot}”; there is: {names}.").format(bot=printable(bot), names=names)
 
 
-def no_socket_mode_yet(bot: str) -> str:
-    """A bot of a transport that this version does not hold."""
-    return gettext("{bot}: this version holds RTM links only, so the bot is left alone.").format(
-        bot=printable(bot)
-    )
+def socket_mode_preview(bot: str) -> str:
+    """What a person should know who has a Socket Mode bot held by this version."""
+    return gettext(
+        "{bot}: Socket Mode is a preview: traymon holds the link, but passes nothing on yet. Slack gives each payload "
+        "to any one of the app's links, so beside the bot's own program traymon takes a part of what is meant for it; "
+        "traymon acknowledges nothing, and Slack sends events again, but no clicks and commands."
+    ).format(bot=printable(bot))
+
+
+def no_program() -> str:
+    """In place of the state “online”: the link is up, and Slack counts no other."""
+    return gettext("online, but no program is attached")
+
+
+def strange_links(connections: int) -> str:
+    """Slack counts more links of a Socket Mode app than traymon's one, and has for half an hour."""
+    return gettext(
+        "Slack counts {count} links of this app, one of them traymon's; the others are another program's, which shares "
+        "what Slack sends with traymon, or leftovers of dead links, which go by themselves in hours"
+    ).format(count=connections)
+
+
+def no_presence(needed: object) -> str:
+    """The bot's token may not ask how Slack shows the bot. ``needed`` is the scope as Slack named it, if it did."""
+    return gettext(
+        "traymon cannot see whether Slack shows the bot as away: its token lacks the scope {scope}; the link is not "
+        "affected. To change that, add the scope at api.slack.com/apps, install the app again and restart traymon"
+    ).format(scope=_quoted(needed) or "users:read")
 
 
 def unknown_request() -> str:

@@ -72,11 +72,13 @@ def setup(
     document = _read(path)
     bot = _with_bot(document, choice, path)
     token = _token(choice)
-    if not no_check and transport == "rtm":
+    if not no_check:
         _check(bot, token)
     _keep(bot, choice, token, context.profile.name)
     _write(path, document)
     click.echo(words.gettext("{bot} is set up in {file}.").format(bot=name, file=words.printable(str(path))))
+    if transport == "socket":
+        click.echo(words.socket_mode_preview(name))
     _tell_running(context, name)
 
 
@@ -158,15 +160,21 @@ def _wrong_kind(transport: str, token: str) -> str:
 
 
 def _check(bot: "BotConfig", token: str) -> None:
-    """Ask Slack whose token it is, and say so."""
+    """Ask Slack whether the token is good, and say so. The URL that comes with a "yes" to an app's is left unused."""
     from traymon.slack.endpoint import Endpoint
     from traymon.slack.errors import SlackError
     from traymon.slack.webapi import WebApi
 
     try:
-        found = WebApi(Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file), token).auth_test(
-            _STEP_LIMIT_S
-        )
+        api = WebApi(Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file), token)
+        if bot.transport == "socket":
+            api.connections_open(_STEP_LIMIT_S, _STEP_LIMIT_S)
+            known = words.gettext("Slack accepts it for Socket Mode.")
+        else:
+            found = api.auth_test(_STEP_LIMIT_S)
+            known = words.gettext("Slack knows it: {user} in {team}.").format(
+                user=words.printable(found.user), team=words.printable(found.team)
+            )
     except SlackError as error:
         failure = error.failure
         sentence = words.cause(
@@ -175,11 +183,7 @@ def _check(bot: "BotConfig", token: str) -> None:
         raise Sentence(
             words.gettext("The token was not checked, and nothing was changed: {why}").format(why=sentence)
         ) from None
-    click.echo(
-        words.gettext("Slack knows it: {user} in {team}.").format(
-            user=words.printable(found.user), team=words.printable(found.team)
-        )
-    )
+    click.echo(known)
 
 
 def _keep(bot: "BotConfig", choice: _Choice, token: str, profile: str) -> None:

@@ -54,6 +54,10 @@ def log_text(event: Event) -> str:
             return words.gettext("{count} entries were lost while the log could not be written").format(
                 count=words.printable(str(event.facts["lost_entries"]))
             )
+        case NoteKind.WARNING if event.facts.get("about") == "presence":
+            return words.no_presence(event.evidence.get("needed"))
+        case NoteKind.WARNING if isinstance(connections := event.facts.get("connections"), int):
+            return words.strange_links(connections)
         case _ if event.cause is not None:
             return _explained(event)
         case _:

@@ -74,6 +74,8 @@ class BotView:
     suspect: bool = False
     last_outage: Outage | None = None
     not_logged_yet: bool = False
+    programs: int | None = None
+    """How many links Slack counts for the bot beside traymon's: its programs. ``None``: that is not known."""
 
 
 def view(bots: Sequence[BotView], now_wall_ms: int, faults: Sequence[str] = ()) -> TrayView:
@@ -83,11 +85,29 @@ def view(bots: Sequence[BotView], now_wall_ms: int, faults: Sequence[str] = ()) 
     """
     title = _title(bots)
     return TrayView(
-        icon=_ICONS[worst(bot.state for bot in bots)] if bots else IconName.CONNECTING,
+        icon=_icon(bots),
         title=title,
         tooltip="\n".join([*_tooltip(bots, title, now_wall_ms), *map(words.printable, faults)]),
         menu=_menu(bots, now_wall_ms, faults),
     )
+
+
+def _icon(bots: Sequence[BotView]) -> IconName:
+    if not bots:
+        return IconName.CONNECTING
+    state = worst(bot.state for bot in bots)
+    if state is State.ONLINE and any(map(_unattended, bots)):
+        return IconName.ONLINE_NO_PROGRAM
+    return _ICONS[state]
+
+
+def _unattended(bot: BotView) -> bool:
+    """The link is up, but nothing that could answer people is there."""
+    return bot.state is State.ONLINE and bot.programs == 0
+
+
+def _state(bot: BotView) -> str:
+    return words.no_program() if _unattended(bot) else words.state(bot.state)
 
 
 def worst(states: Iterable[State]) -> State:
@@ -99,7 +119,7 @@ def _title(bots: Sequence[BotView]) -> str:
     if not bots:
         return words.gettext("traymon: no bot yet")
     if len(bots) == 1:
-        return f"{words.printable(bots[0].name)}: {words.state(bots[0].state)}"
+        return f"{words.printable(bots[0].name)}: {_state(bots[0])}"
     up = sum(bot.state in UP for bot in bots)
     return words.gettext("{up} of {all} bots online").format(up=up, all=len(bots))
 
@@ -108,7 +128,7 @@ def _tooltip(bots: Sequence[BotView], title: str, now: int) -> list[str]:
     if len(bots) == 1:
         return [_state_line(bots[0], now), *_more(bots[0], now)]
     lines = [title]
-    ordered = sorted(bots, key=lambda bot: _WORST_FIRST.index(bot.state))
+    ordered = sorted(bots, key=lambda bot: (_WORST_FIRST.index(bot.state), not _unattended(bot)))
     for bot in ordered[:MOST_BOTS_IN_TOOLTIP]:
         why = _reason(bot)
         lines.append(_state_line(bot, now) + (f": {why}" if why else ""))
@@ -122,7 +142,7 @@ def _state_line(bot: BotView, now: int) -> str:
     """``deploybot (Acme): offline since 07:29:10``."""
     line = words.gettext("{bot}: {state} since {time}").format(
         bot=_name(bot),
-        state=words.state(bot.state),
+        state=_state(bot),
         time=words.clock_time(bot.since_wall_ms, now_ms=now),
     )
     return line + words.gettext(" (not logged yet)") if bot.not_logged_yet else line
