@@ -112,7 +112,7 @@ class RouteSocket:
     def __init__(self, open_socket: Callable[[], socket.socket]) -> None:
         self._open_socket = open_socket
         self._opened: socket.socket | None = None  # only the thread in wait()
-        # close() writes, wait() sees it.
+        # close() closes the first, wait() sees it at the second.
         self._wake, self._woken = socket.socketpair()
 
     def wait(self) -> bool:
@@ -127,6 +127,7 @@ class RouteSocket:
                 ready = {key.fileobj for key, _ in either.select()}
                 if self._woken in ready:
                     self._opened.close()
+                    self._woken.close()
                     return False
                 if any(map(says_change, self._waiting(self._opened))):
                     return True
@@ -145,8 +146,7 @@ class RouteSocket:
 
     def close(self) -> None:
         """See :class:`~traymon.desktop.network.ChangeSource`."""
-        with contextlib.suppress(OSError):
-            self._wake.send(b"x")
+        self._wake.close()
 
 
 if sys.platform == "darwin":
