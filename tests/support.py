@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,11 +23,20 @@ def token_of(name: str) -> str:
     return f"xoxb-test-{name}"
 
 
+def app_token_of(name: str) -> str:
+    """A Socket Mode bot's app-level token."""
+    return f"xapp-test-{name}"
+
+
 def write_profile(
-    folder: Path, bots: Mapping[str, str], *, tokens: Mapping[str, str] | None = None
+    folder: Path,
+    bots: Mapping[str, str],
+    *,
+    tokens: Mapping[str, str] | None = None,
+    socket_mode: Container[str] = (),
 ) -> Profile:
-    """A profile in ``folder`` with RTM bots: name → API URL; each has its token of ``tokens``, or
-    :func:`token_of` its name, in a private file."""
+    """A profile in ``folder`` with bots: name → API URL; each has its token of ``tokens``, or :func:`token_of` its
+    name, in a private file. Those in ``socket_mode`` have :func:`app_token_of` there."""
     profile = Profile.throwaway(folder)
     profile.config_file.parent.mkdir(parents=True, exist_ok=True)
     lines = []
@@ -35,9 +44,11 @@ def write_profile(
         token_file = profile.config_file.parent / f"{name}.token"
         descriptor = os.open(token_file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write((tokens or {}).get(name) or token_of(name))
+            own = app_token_of(name) if name in socket_mode else token_of(name)
+            file.write((tokens or {}).get(name) or own)
+        transport, which = ("socket", "app_token") if name in socket_mode else ("rtm", "token")
         lines.append(
-            f'[bots.{name}]\ntransport = "rtm"\ntoken = "file:{token_file}"\napi_url = "{api_url}"\n'
+            f'[bots.{name}]\ntransport = "{transport}"\n{which} = "file:{token_file}"\napi_url = "{api_url}"\n'
         )
     profile.config_file.write_text("\n".join(lines))
     return profile

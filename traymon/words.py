@@ -471,9 +471,9 @@ def socket_mode_preview(bot: str) -> str:
     ).format(bot=printable(bot))
 
 
-def no_program() -> str:
-    """In place of the state “online”: the link is up, and Slack counts no other."""
-    return gettext("online, but no program is attached")
+def no_program(online: str) -> str:
+    """``online`` says that the link is up; this, that Slack counts no other beside it."""
+    return gettext("{online}, but no program is attached").format(online=online)
 
 
 def strange_links(connections: int) -> str:

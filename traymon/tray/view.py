@@ -106,10 +106,6 @@ def _unattended(bot: BotView) -> bool:
     return bot.state is State.ONLINE and bot.programs == 0
 
 
-def _state(bot: BotView) -> str:
-    return words.no_program() if _unattended(bot) else words.state(bot.state)
-
-
 def worst(states: Iterable[State]) -> State:
     """The state that stands for all of ``states`` (at least one)."""
     return min(states, key=_WORST_FIRST.index)
@@ -119,7 +115,8 @@ def _title(bots: Sequence[BotView]) -> str:
     if not bots:
         return words.gettext("traymon: no bot yet")
     if len(bots) == 1:
-        return f"{words.printable(bots[0].name)}: {_state(bots[0])}"
+        title = f"{words.printable(bots[0].name)}: {words.state(bots[0].state)}"
+        return words.no_program(title) if _unattended(bots[0]) else title
     up = sum(bot.state in UP for bot in bots)
     return words.gettext("{up} of {all} bots online").format(up=up, all=len(bots))
 
@@ -142,9 +139,11 @@ def _state_line(bot: BotView, now: int) -> str:
     """``deploybot (Acme): offline since 07:29:10``."""
     line = words.gettext("{bot}: {state} since {time}").format(
         bot=_name(bot),
-        state=_state(bot),
+        state=words.state(bot.state),
         time=words.clock_time(bot.since_wall_ms, now_ms=now),
     )
+    if _unattended(bot):
+        line = words.no_program(line)
     return line + words.gettext(" (not logged yet)") if bot.not_logged_yet else line
 
 
