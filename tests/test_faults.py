@@ -15,6 +15,7 @@ from traymon.app import App
 from traymon.keeper.core import State
 from traymon.keeper.core.causes import Cause
 from traymon.paths import Profile
+from traymon.sessionlog.view import LogView
 from traymon.simulator import Simulator
 from traymon.simulator import faults as f
 
@@ -125,6 +126,14 @@ def test_a_dropped_link_is_named_and_replaced(outcome: Outcome, name: str) -> No
     assert outcome.slack.open_links(token_of(name)) == 1
 
 
+@pytest.mark.parametrize("name", DROPS)
+def test_the_way_to_slack_is_looked_at_beside_the_reconnect(outcome: Outcome, name: str) -> None:
+    (why,) = events(outcome.profile, name, "why")
+    assert (why.facts["probe_dns"], why.facts["probe_tcp"]) == ("ok", "ok")
+    up = [span for span in LogView(outcome.profile.db).spans(bot=name) if span.cause == DROPS[name].cause]
+    assert [span.evidence["probe_tcp"] for span in up] == ["ok"]
+
+
 @pytest.mark.parametrize("name", HARMLESS)
 def test_a_strange_frame_does_not_end_the_session(outcome: Outcome, name: str) -> None:
     assert [e.kind for e in events(outcome.profile, name)] == ["start"]
@@ -134,7 +143,8 @@ def test_a_strange_frame_does_not_end_the_session(outcome: Outcome, name: str) -
 @pytest.mark.parametrize("name", ATTEMPTS)
 def test_a_failed_attempt_is_named_and_repeated(outcome: Outcome, name: str) -> None:
     kinds = [e.kind for e in events(outcome.profile, name)]
-    assert kinds == ["fail", "start"]
+    assert [kind for kind in kinds if kind != "why"] == ["fail", "start"]
+    assert kinds.count("why") == 1
     (fail,) = events(outcome.profile, name, "fail")
     assert fail.cause == ATTEMPTS[name][1]
     assert outcome.slack.open_links(token_of(name)) == 1

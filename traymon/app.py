@@ -23,7 +23,7 @@ from traymon.desktop.opening import open_file
 from traymon.desktop.watch import Watcher, system_watchers
 from traymon.keeper.core import Core, State
 from traymon.keeper.core import events as ev
-from traymon.keeper.core.causes import Cause
+from traymon.keeper.core.causes import Cause, Fact, Failure
 from traymon.keeper.core.effects import TellUser
 from traymon.keeper.core.states import UP
 from traymon.keeper.core.status import Status
@@ -35,6 +35,7 @@ from traymon.secrets import SecretUnavailable
 from traymon.secrets import read as read_secret
 from traymon.sessionlog.recorder import SessionLog
 from traymon.sessionlog.view import LogView
+from traymon.slack.diagnosis import diagnose
 from traymon.slack.endpoint import Endpoint
 from traymon.slack.rtm import RtmConnector
 from traymon.slack.socket import SocketConnector
@@ -117,7 +118,16 @@ class App:
         self._tokens[bot.name] = token
         connector = (RtmConnector if rtm else SocketConnector)(endpoint, token.read)
         core = Core(random.Random().random, spare_on_suspicion=rtm)
-        keeper = Keeper(bot.name, bot.transport, connector, core, self.log, self.board, self._clocks)
+        keeper = Keeper(
+            bot.name,
+            bot.transport,
+            connector,
+            core,
+            self.log,
+            self.board,
+            self._clocks,
+            diagnose=lambda cancel: diagnose(endpoint, cancel=cancel),
+        )
         self.keepers[bot.name] = keeper
         if rtm:
             self._presence.watch(keeper, endpoint, token.read)
@@ -199,7 +209,7 @@ class App:
             "state": status.state.value,
             "since": _iso(self._wall(status.session_since or status.since)),
             "cause": failure.cause.value if failure else None,
-            "explanation": _explain(failure),
+            "explanation": _explain(failure, self.keepers[bot].findings),
             "transport": self.keepers[bot].transport,
             "next_try": _iso(self._wall(status.next_try)),
             "attempting": status.attempting,
@@ -409,14 +419,14 @@ def _told(answer: "Future[list[TellUser]]") -> tuple[str, int]:
     return (told[-1].answer.value, told[-1].wait_ms) if told else ("now", 0)
 
 
-def _explain(failure: Any) -> str | None:
+def _explain(failure: Failure | None, findings: Mapping[str, Fact]) -> str | None:
     if failure is None:
         return None
     return words.cause(
         failure.cause.value,
         detail=failure.detail,
         close_code=failure.close_code,
-        evidence=failure.evidence,
+        evidence={**findings, **failure.evidence},
     )
 
 

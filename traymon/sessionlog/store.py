@@ -333,7 +333,20 @@ class Store:
 
     def _note(self, bot: str, note: Note) -> Event:
         text = rows.detail_text(note.facts, note.failure)
+        if note.kind is NoteKind.WHY:
+            self._add_evidence(bot, note.facts)
         return self._add_event(self._anchor.line(note.at), bot, note.kind, text, self._run)
+
+    def _add_evidence(self, bot: str, facts: Mapping[str, Fact]) -> None:
+        """What was found out later about why the bot's last span ended."""
+        row = self._one(
+            "SELECT id, evidence FROM spans WHERE bot = ? AND run = ? AND cause IS NOT NULL ORDER BY id DESC LIMIT 1",
+            bot,
+            self._run,
+        )
+        if row is not None:
+            evidence = rows.facts_text({**rows.read_facts(row[1]), **facts})
+            self._connection.execute("UPDATE spans SET evidence = ? WHERE id = ?", (evidence, row[0]))
 
     def _note_loss(self, bot: str, loss: Loss, now: int) -> list[Event]:
         """From the first lost change of state to the next that is kept, nothing is known."""

@@ -58,6 +58,8 @@ def log_text(event: Event) -> str:
             return words.no_presence(event.evidence.get("needed"))
         case NoteKind.WARNING if isinstance(connections := event.facts.get("connections"), int):
             return words.strange_links(connections)
+        case NoteKind.WHY:
+            return words.probes(event.facts) or _facts(event)
         case _ if event.cause is not None:
             return _explained(event)
         case _:

@@ -58,6 +58,7 @@ class NoteKind(StrEnum):
     WAKE = "wake"
     CLOCK = "clock"
     WARNING = "warning"
+    WHY = "why"  # what the side probes found about the stop or failure before it
     PROGRAM = "program"
     SETTING = "setting"
 

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -12,19 +12,22 @@ from traymon.desktop.clocks import Clocks
 from traymon.desktop.clockwatch import ClockWatch, Slept
 from traymon.keeper.core import Core, Status
 from traymon.keeper.core import events as ev
-from traymon.keeper.core.causes import Cause
+from traymon.keeper.core.causes import Cause, Fact, Phase
 from traymon.keeper.core.effects import (
     Anomaly,
     DropLink,
     Effect,
     EnterState,
     Note,
+    NoteKind,
     OpenLink,
     SendPing,
     TellUser,
 )
 from traymon.keeper.shell.board import Board
+from traymon.keeper.shell.prober import Diagnose, Prober
 from traymon.keeper.shell.runner import Connector, LinkRunner
+from traymon.slack.diagnosis import Diagnosis
 from traymon.slackwire.api import ConnectAnswer
 
 _log = logging.getLogger(__name__)
@@ -72,6 +75,7 @@ class Keeper:
         log: Log,
         board: Board,
         clocks: Clocks,
+        diagnose: Diagnose | None = None,
     ) -> None:
         self.bot = bot
         self.transport = transport
@@ -80,6 +84,9 @@ class Keeper:
         self._log = log
         self._board = board
         self._clocks = clocks
+        self._prober = Prober(bot, diagnose, self._found) if diagnose else None
+        self.findings: Mapping[str, Fact] = {}
+        """What the latest side probes found. Written by the probe's thread, read by viewers: one reference."""
         self._clock_watch = ClockWatch(clocks)  # only the keeper's thread
         self._woke_at = 0  # only the keeper's thread
         self._published: Status | None = None
@@ -142,6 +149,8 @@ class Keeper:
                 self._check_addresses(at)
             else:
                 self._feed(self._still_true(event, at), at, answer)
+        if self._prober:
+            self._prober.stop()
         limit = self._clocks.awake() + EXIT_LIMIT_MS
         for thread in [*self._closers, *self._runners.values()]:
             thread.join(max(0, limit - self._clocks.awake()) / 1000)
@@ -194,9 +203,17 @@ class Keeper:
         if entries:
             committed = self._board.propose(self.bot, status, needs_commit=True)
             self._log.record(self.bot, self.transport, entries, committed)
+            if self._prober and any(map(_is_a_riddle, entries)):
+                self._prober.look()
         elif status != self._published:
             self._board.propose(self.bot, status, needs_commit=False)
         self._published = status
+
+    def _found(self, diagnosis: Diagnosis) -> None:
+        """The side probes are done. Runs on their thread."""
+        self.findings = diagnosis.facts()
+        note = Note(NoteKind.WHY, self._clocks.now(), facts=self.findings)
+        self._log.record(self.bot, self.transport, [note])
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -228,3 +245,15 @@ class Keeper:
         if what not in self._anomalies:
             self._anomalies.add(what)
             _log.error("%s: %s: this should not happen and changed nothing", self.bot, what)
+
+
+def _is_a_riddle(entry: EnterState | Note) -> bool:
+    """A drop, or a failure behind the connect: what failed on the way there has said itself how far it came."""
+    if not isinstance(entry, Note) or entry.failure is None:
+        return False
+    if entry.kind is NoteKind.STOP:
+        return True
+    return entry.kind in (NoteKind.FAIL, NoteKind.CAUSE) and entry.failure.phase not in _ON_THE_WAY
+
+
+_ON_THE_WAY = frozenset({Phase.TOKEN, Phase.DNS, Phase.PROXY, Phase.TCP})
