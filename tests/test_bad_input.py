@@ -163,6 +163,7 @@ def bare(home: Path, slack: Simulator, monkeypatch: pytest.MonkeyPatch) -> Itera
     # Short, so that the control socket is below it: of a long path it would be elsewhere.
     runtime = tempfile.mkdtemp(prefix="traymon-test-")
     monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # it would hide what a buffer does at the end
     token = f"xoxb-test-{next(_numbers)}"
     slack.add_bot(token, "bot")
     config = home / "config" / "c.toml"
@@ -410,19 +411,19 @@ def test_a_damaged_database_is_moved_aside(stage: Stage, how: str) -> None:
     ]
 
 
-Breaking = Callable[[Path], AbstractContextManager[Callable[[], None]]]
+Breaking = Callable[[Path], AbstractContextManager[Callable[[], object]]]
 """Makes a folder unusable; gives what mends it."""
 
 
 @contextlib.contextmanager
-def a_file_in_its_place(folder: Path) -> Iterator[Callable[[], None]]:
+def a_file_in_its_place(folder: Path) -> Iterator[Callable[[], object]]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.touch()
     yield folder.unlink
 
 
 @contextlib.contextmanager
-def read_only(folder: Path) -> Iterator[Callable[[], None]]:
+def read_only(folder: Path) -> Iterator[Callable[[], object]]:
     """By its mode, or, where that keeps nobody out (root), by a mount."""
     folder.mkdir(parents=True)
     if os.getuid() != 0:
@@ -679,7 +680,7 @@ def test_a_reader_that_went_away(bare: Stage, stream: str) -> None:
 
 @pytest.mark.parametrize("closed", [[1], [0, 1, 2]])
 def test_streams_that_were_closed_before_the_start(stage: Stage, closed: list[int]) -> None:
-    process = stage.start(preexec_fn=lambda: [os.close(number) for number in closed])
+    process = stage.start(preexec_fn=lambda: os.closerange(closed[0], closed[-1] + 1))
     stage.hold()
     open_files = {}
     if sys.platform == "linux":

@@ -40,6 +40,24 @@ def hold():
         process.communicate()
 
 
+@pytest.fixture
+def read_only():
+    """Make a file one that cannot be written: by its mode, or, where that keeps nobody out (root), by a mount."""
+    mounts = []
+
+    def make(file):
+        file.chmod(0o400)
+        if os.access(file, os.W_OK):
+            for options in (["--bind", file, file], ["-o", "remount,ro,bind", file]):
+                if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
+                    pytest.skip("may not mount")
+                mounts.append(file)
+
+    yield make
+    for file in mounts[:1]:
+        subprocess.run(["umount", "--lazy", file], check=True)
+
+
 def test_a_second_process_is_kept_out_and_told_by_whom(tmp_path, hold):
     lock_file = tmp_path / "new" / "folder" / "traymon.lock"
     holder = hold(lock_file)
@@ -94,6 +112,29 @@ def test_rubbish_in_the_file_is_no_pid(tmp_path):
             acquire(tmp_path / "lock")
     assert caught.value.pid is None
     assert "process" not in str(caught.value)
+
+
+def test_one_usable_file_of_several_is_enough_and_any_held_one_keeps_others_out(tmp_path, hold):
+    (tmp_path / "file").touch()
+    unusable, other = tmp_path / "file" / "lock", tmp_path / "other"
+    with acquire(unusable, other):
+        with pytest.raises(AlreadyRunning):
+            acquire(tmp_path / "first", other)
+        with acquire(tmp_path / "first"):
+            pass  # the attempt that failed has let go of it
+    holder = hold(other)
+    with pytest.raises(AlreadyRunning, match=f"process {holder.pid}"):
+        acquire(unusable, other)
+    with pytest.raises(OSError, match="Not a directory"):
+        acquire(unusable, tmp_path / "file" / "another")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows locks no file that is open for reading only")
+def test_a_file_that_has_become_read_only_is_locked_all_the_same(tmp_path, hold, read_only):
+    holder = hold(tmp_path / "lock")
+    read_only(tmp_path / "lock")
+    with pytest.raises(AlreadyRunning, match=f"process {holder.pid}"):
+        acquire(tmp_path / "lock")
 
 
 def test_where_no_lock_can_be_had_it_is_an_os_error(tmp_path):
