@@ -269,7 +269,9 @@ def test_every_keeper_is_told(signal: watch.Signal, given: object) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
-def test_a_link_that_loses_its_address_is_suspect_at_once_and_may_prove_itself(home: Path) -> None:
+def test_a_link_that_loses_its_address_is_suspect_at_once_and_may_prove_itself(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     profile_folder = home / "profile"
 
     def test() -> None:
@@ -286,4 +288,6 @@ def test_a_link_that_loses_its_address_is_suspect_at_once_and_may_prove_itself(h
                 assert app.board.picture().bots["bot"].status.state is State.ONLINE
             assert [event.kind for event in events(profile, "bot", "start", "stop")] == ["start", "stop"]
 
-    on_its_own_network(test)
+    with caplog.at_level("DEBUG", "traymon.keeper.shell.keeper"):
+        on_its_own_network(test)
+    assert str(ev.LocalAddressVanished(1)) in caplog.text, "else it was only the silence that made it suspect"

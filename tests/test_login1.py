@@ -161,20 +161,24 @@ def sleep_signal(heard: Heard, after: int = 0) -> watch.SleepAnnounced:
     return next(each for each in found if isinstance(each, watch.SleepAnnounced))
 
 
-def test_the_machine_sleeps_when_the_log_is_written_and_not_before(bus: SystemBus, heard: Heard) -> None:
-    heard.wait_for("login1")
-    assert bus.locks() == [("shutdown:sleep", "traymon", "Writing down that the bots go offline", "delay")]
-    for _ in range(2):
-        before = len(heard.all())
-        bus.emit("PrepareForSleep", True)
-        asleep = sleep_signal(heard, before)
-        assert len(bus.locks()) == 1
-        asleep.done()
-        bus.wait_for_locks(0)
-        asleep.done()  # once too often
-        bus.emit("PrepareForSleep", False)
-        heard.wait_for(watch.Woke(), after=before)
-        bus.wait_for_locks(1)
+def test_the_machine_sleeps_when_the_log_is_written_and_not_before(bus: SystemBus) -> None:
+    heard = Heard()
+    watcher = LinuxWatcher(system_clocks(), on_ready=heard.note, delay_s=3600)
+    with watching(watcher, heard):
+        heard.wait_for("login1")
+        lock = ("shutdown:sleep", "traymon", "Writing down that the bots go offline", "delay")
+        assert bus.locks() == [lock]
+        for _ in range(2):
+            before = len(heard.all())
+            bus.emit("PrepareForSleep", True)
+            asleep = sleep_signal(heard, before)
+            assert bus.locks() == [lock]
+            asleep.done()
+            bus.wait_for_locks(0)
+            asleep.done()  # once too often
+            bus.emit("PrepareForSleep", False)
+            heard.wait_for(watch.Woke(), after=before)
+            bus.wait_for_locks(1)
 
 
 def test_a_log_that_hangs_holds_up_the_machine_for_a_second_at_most(bus: SystemBus, heard: Heard) -> None:

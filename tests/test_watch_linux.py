@@ -2,6 +2,7 @@
 
 import os
 import select
+import threading
 import time
 from pathlib import Path
 
@@ -133,6 +134,10 @@ def test_on_a_jump_the_clocks_are_compared() -> None:
         clocks.slept += 8 * 3_600_000
         set_clock_to_what_it_is()  # as the kernel does when it wakes
         assert heard.wait_for(watch.Woke(), after=before) == [watch.Woke()]
+
+        looks = clocks.looks
+        threading.Event().wait(0.2)  # for nothing to happen: a timer that stays readable would spin
+        assert clocks.looks - looks < 10
 
 
 def test_a_kernel_that_cannot_tell_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,8 +107,10 @@ class HandClocks:
         self._base = time.monotonic_ns() // 1_000_000
         self._hold_up = list(hold_up)
         self.passed = 0
+        self.looks = 0
 
     def now(self) -> int:
+        self.looks += 1
         if self._hold_up:
             self.passed += self._hold_up.pop(0)
         return self._base + self.passed + self.slept

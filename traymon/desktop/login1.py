@@ -52,10 +52,10 @@ class Login1:
         self,
         tell: Callable[[watch.Signal], None],
         *,
-        on_ready: Callable[[], None] = lambda: None,
-        delay_s: float = watch.SLEEP_DELAY_S,
+        on_ready: Callable[[], None],
+        delay_s: float,
     ) -> None:
-        """``on_ready`` is called each time that login1 is there and followed."""
+        """``on_ready`` is called each time that login1 is there and followed; ``delay_s`` is the longest hold-up."""
         self._tell = tell
         self._on_ready = on_ready
         self._delay_s = delay_s

@@ -34,11 +34,18 @@ _YEAR_S = 365 * 86_400
 class LinuxWatcher:
     """The :class:`~traymon.desktop.watch.Watcher` of Linux."""
 
-    def __init__(self, clocks: Clocks, *, on_ready: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        clocks: Clocks,
+        *,
+        on_ready: Callable[[str], None] = lambda _: None,
+        delay_s: float = watch.SLEEP_DELAY_S,
+    ) -> None:
         """``on_ready`` is called on the watcher's thread with ``network``, ``clock`` or ``login1`` when that one is
         being watched."""
         self._clocks = clocks
         self._on_ready = on_ready
+        self._delay_s = delay_s
         # Guards the two below: start() and stop() may come from different threads, also before the loop runs.
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,7 +100,8 @@ class LinuxWatcher:
     async def _watch_sleep(self, tell: Callable[[watch.Signal], None]) -> None:
         from traymon.desktop.login1 import Login1
 
-        await Login1(tell, on_ready=lambda: self._on_ready("login1")).follow()
+        login1 = Login1(tell, on_ready=lambda: self._on_ready("login1"), delay_s=self._delay_s)
+        await login1.follow()
 
     def _watch_network(
         self, tell: Callable[[list[watch.Signal]], None], watched: contextlib.ExitStack
