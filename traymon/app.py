@@ -20,6 +20,7 @@ from traymon.desktop.clocks import Clocks, system_clocks
 from traymon.desktop.control import ControlError, ControlServer, ask
 from traymon.desktop.instance import AlreadyRunning, acquire_profile
 from traymon.desktop.opening import open_file
+from traymon.desktop.terminal import Terminal
 from traymon.desktop.watch import Watcher, system_watchers
 from traymon.keeper.core import Core, State
 from traymon.keeper.core import events as ev
@@ -481,9 +482,9 @@ def run_app(profile: Profile, *, use_tray: bool) -> int:
         lock = _locked(profile, say)
     except AlreadyRunning as running:
         return _second_start(profile, running, say)
-    with lock:
+    with lock, Terminal(sys.stdout) as terminal:
         in_terminal = sys.stdout is not None and sys.stdout.isatty()
-        app = App(profile, config, on_line=print_line if in_terminal else None, say=say)
+        app = App(profile, config, on_line=terminal.line if in_terminal else None, say=say)
         if not config.bots:
             say(words.no_bots(str(profile.config_file)))
         run_to_end(app, use_tray=use_tray, outlives_terminal=True)
@@ -535,12 +536,6 @@ def run_to_end(
         app.ended.wait()
     finally:
         app.stop()
-
-
-def print_line(line: str) -> None:
-    """A line of the text log for the terminal. A reader that went away is no reason to end."""
-    with contextlib.suppress(OSError, ValueError):
-        print(line, flush=True)  # noqa: T201 - this is the terminal's view of the log
 
 
 def _second_start(profile: Profile, running: AlreadyRunning, say: Callable[[str], None]) -> int:

@@ -4,6 +4,7 @@ Nothing of the user's is touched: the profile is a folder of its own that goes a
 """
 
 import secrets
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from traymon import words
-from traymon.app import App, print_line, run_to_end
+from traymon.app import App, run_to_end
 from traymon.config import load
+from traymon.desktop.terminal import Terminal
 from traymon.paths import Profile
 from traymon.sessionlog.view import LogView
 from traymon.simulator import Simulator
@@ -35,19 +37,23 @@ class Scene:
 
 def run_demo(seconds: float | None, *, use_tray: bool) -> int:
     """Play until Ctrl-C, or for ``seconds``; say at the end how long the bot was up and down."""
-    print_line(words.demo_intro())
-    with tempfile.TemporaryDirectory(prefix="traymon-demo-") as folder, Simulator() as slack:
+    with (
+        tempfile.TemporaryDirectory(prefix="traymon-demo-") as folder,
+        Simulator() as slack,
+        Terminal(sys.stdout) as terminal,
+    ):
+        terminal.line(words.demo_intro())
         token = f"xoxb-demo-{secrets.token_hex(8)}"
         slack.add_bot(token, BOT, team=words.demo_team())
         profile = Profile.throwaway(Path(folder))
         _configure(profile, slack.api_url, token)
-        app = App(profile, load(profile.config_file, {}), on_line=print_line, say=print_line)
+        app = App(profile, load(profile.config_file, {}), on_line=terminal.line, say=terminal.line)
         started = time.monotonic()
-        play = _Script(app, slack, token, seconds).play
+        play = _Script(app, slack, token, seconds, terminal.line).play
         run_to_end(app, use_tray=use_tray, beside=play)
         elapsed_ms = round((time.monotonic() - started) * 1000)
         totals = LogView(profile.db).totals(bot=BOT)
-        print_line(
+        terminal.line(
             words.demo_summary(elapsed_ms, totals.up_ms, totals.down_ms, totals.outages, totals.sessions)
         )
     return 0
@@ -64,7 +70,10 @@ def _configure(profile: Profile, api_url: str, token: str) -> None:
 
 
 class _Script:
-    def __init__(self, app: App, slack: Simulator, token: str, seconds: float | None) -> None:
+    def __init__(
+        self, app: App, slack: Simulator, token: str, seconds: float | None, say: Callable[[str], None]
+    ) -> None:
+        self._say = say
         self._app = app
         self._slack = slack
         self._token = token
@@ -77,7 +86,7 @@ class _Script:
             link = self._next_link(link)
             if not self._pause(scene.steady_s):
                 break
-            print_line(words.demo_scene(scene.tell))
+            self._say(words.demo_scene(scene.tell))
             scene.act()
         self._app.end()
 
