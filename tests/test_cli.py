@@ -18,6 +18,7 @@ from tests.support import PATIENCE_S, write_profile
 from traymon.cli import _COMMANDS, cli
 from traymon.cli.log import _ascii, _cell
 from traymon.cli.output import Sentence, guarded
+from traymon.config import load
 from traymon.desktop.control import ControlServer
 from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.keeper.core.effects import EnterState, Note, NoteKind
@@ -511,6 +512,53 @@ def test_setup_with_a_token_that_is_wrong_changes_nothing(traymon, slack, tmp_pa
     assert not given.strip() or given.strip() not in done.stdout + done.stderr
     assert not config.exists()
     assert not (tmp_path / "t").exists()
+
+
+def test_setup_of_socket_mode_asks_slack_and_says_that_it_is_a_preview(traymon, slack, tmp_path):
+    slack.add_bot("xoxb-b", "b", app_token="xapp-b")
+    config, place = tmp_path / "c.toml", tmp_path / "t"
+    arguments = ["--config", config, "setup", "--name", "b", "--transport", "socket"]
+    arguments += ["--keep", f"file:{place}", "--api-url", slack.api_url]
+    done = traymon(*arguments, given="xapp-b\n")
+    assert done.returncode == 0, done.stderr
+    assert "accepts it for Socket Mode" in done.stdout
+    assert "is a preview" in done.stdout
+    assert place.read_text() == "xapp-b\n"
+    (bot,) = load(config, {}).bots
+    assert (bot.transport, bot.app_token) == ("socket", f"file:{place}")
+    (call,) = slack.truth().calls
+    assert (call.method, call.token) == ("apps.connections.open", "xapp-b")
+    assert slack.truth().links == ()  # the URL is not used
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("xapp-wrong\n", "does not know this token"), ("xoxb-b\n", "app-level token"), ("\n", "empty")],
+)
+def test_setup_of_socket_mode_with_a_token_that_is_wrong_changes_nothing(
+    traymon, slack, tmp_path, given, said
+):
+    config = tmp_path / "c.toml"
+    arguments = ["--config", config, "setup", "--name", "b", "--transport", "socket"]
+    done = traymon(*arguments, "--keep", f"file:{tmp_path}/t", "--api-url", slack.api_url, given=given)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert is_one_sentence(done.stderr)
+    assert not config.exists()
+    assert not (tmp_path / "t").exists()
+
+
+def test_run_keeps_a_socket_mode_bot_and_says_that_it_is_a_preview(traymon, run, slack, tmp_path):
+    slack.add_bot("xoxb-b", "b", app_token="xapp-test-b")
+    profile = write_profile(tmp_path / "p", {"b": slack.api_url}, socket_mode={"b"})
+    running = run(profile.config_file)
+    assert slack.wait(lambda: slack.open_links("xapp-test-b") == 1, PATIENCE_S)
+    status = traymon("--config", profile.config_file, "status", "--json")
+    (bot,) = json.loads(status.stdout)["bots"]
+    assert (bot["name"], bot["transport"]) == ("b", "socket")
+    assert traymon("--config", profile.config_file, "quit").returncode == 0
+    _, err = running.process.communicate(timeout=PATIENCE_S)
+    assert "b: Socket Mode is a preview" in err
 
 
 def test_setup_without_a_keyring_tells_the_choices_and_changes_nothing(traymon, slack, tmp_path):

@@ -107,6 +107,20 @@ def test_other_facts_stand_for_themselves() -> None:
     assert said("warning", lost_entries=12) == "12 entries were lost while the log could not be written"
 
 
+def test_a_warning_of_strange_links_says_what_they_may_be() -> None:
+    assert said("warning", connections=3) == words.strange_links(3)
+    assert "counts 3 links" in words.strange_links(3)
+
+
+def test_presence_that_may_not_be_asked_for_is_no_refusal() -> None:
+    assert said("warning", "refused_token", about="presence") == words.no_presence(None)
+    event = Event(
+        7, WALL, "bot", "warning", {"about": "presence"}, "refused_token", evidence={"needed": "users:\x1b"}
+    )
+    assert "lacks the scope users:\\x1b; the link is not affected" in str(line(event))
+    assert "lacks the scope users:read" in words.no_presence(None)
+
+
 @pytest.mark.parametrize("kind", sorted(SILENT_KINDS))
 def test_silent_kinds_have_no_line(kind: str) -> None:
     assert line(Event(1, WALL, "bot", kind)) is None

@@ -178,6 +178,35 @@ def test_every_state_has_an_icon(state: State) -> None:
     assert (shown.icon in up.values()) == (state in up)
 
 
+def test_a_link_without_a_program_is_no_green_dot() -> None:
+    shown = view([a_bot(State.ONLINE, programs=0)], NOW)
+    assert shown.icon is IconName.ONLINE_NO_PROGRAM
+    assert shown.title == "deploybot: online, but no program is attached"
+    assert shown.tooltip == f"deploybot (Acme): online since {at(NOW - HOUR)}, but no program is attached"
+
+
+@pytest.mark.parametrize("programs", [None, 1, 2])
+def test_a_program_that_is_there_or_may_be_leaves_the_dot_green(programs: int | None) -> None:
+    assert view([a_bot(State.ONLINE, programs=programs)], NOW) == view([a_bot(State.ONLINE)], NOW)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.ONLINE])
+def test_no_program_is_said_of_a_bot_online_only(state: State) -> None:
+    assert view([a_bot(state, programs=0)], NOW) == view([a_bot(state)], NOW)
+
+
+def test_of_several_bots_one_without_a_program_shows_when_nothing_is_worse() -> None:
+    well, lonely, away = (
+        a_bot(State.ONLINE),
+        a_bot(State.ONLINE, "lonely", programs=0),
+        a_bot(State.AWAY, "a"),
+    )
+    assert view([well, lonely], NOW).icon is IconName.ONLINE_NO_PROGRAM
+    assert view([lonely, a_bot(State.PAUSED, "p")], NOW).icon is IconName.ONLINE_NO_PROGRAM
+    assert view([lonely, away], NOW).icon is IconName.AWAY
+    assert view([well, lonely], NOW).tooltip.splitlines()[1].startswith("lonely")
+
+
 FAILURES = st.builds(
     Failure,
     st.sampled_from(Cause),
@@ -200,6 +229,7 @@ BOTS = st.lists(
         suspect=st.booleans(),
         last_outage=st.none() | st.builds(Outage, WALL, st.integers(0, 10**12), st.none() | st.text()),
         not_logged_yet=st.booleans(),
+        programs=st.none() | st.integers(0, 3),
     ),
     max_size=12,
     unique_by=lambda bot: bot.name,

@@ -95,6 +95,28 @@ def test_a_refusal_names_the_code_and_its_fix(code, fix):
     assert fix in sentence
 
 
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [
+        ("not_allowed_token_type", "app-level token (xapp-…)"),
+        ("missing_scope", "connections:write"),
+        ("no_permission", "connections:write"),
+        ("token_revoked", "Run traymon setup with a new one"),
+    ],
+)
+def test_in_socket_mode_a_refusal_is_about_the_apps_token(code, fix):
+    text = words.cause("refused_token", detail=code, evidence={"transport": "socket"})
+    assert code in text
+    assert fix in text
+    assert "for RTM" not in text
+
+
+def test_a_preview_says_what_it_costs():
+    text = words.socket_mode_preview("a\x1bb")
+    for part in ("a\\x1bb: ", "preview", "any one of the app's links", "acknowledges nothing"):
+        assert part in text
+
+
 def test_evidence_makes_the_sentence_more_exact():
     assert "Zscaler" in words.cause("tls", evidence={"host": "slack.com", "issuer": "Zscaler"})
     assert "HTTP status 403" in words.cause("not_websocket", evidence={"http_status": 403})
