@@ -13,6 +13,7 @@ from tests.watchkit import HandClocks, ip, on_its_own_network
 from traymon.app import App
 from traymon.config import load
 from traymon.desktop import watch
+from traymon.desktop.clocks import system_clocks
 from traymon.keeper.core import State
 from traymon.keeper.core import events as ev
 from traymon.keeper.shell.surroundings import Surroundings
@@ -51,10 +52,12 @@ class RunningClocks(HandClocks):
         super().__init__()
         self._began = self._running()
 
+    def pass_by(self, ms: int) -> None:
+        """Time passes, awake."""
+        self._began -= ms
+
     @staticmethod
     def _running() -> int:
-        from traymon.desktop.clocks import system_clocks
-
         return system_clocks().awake()
 
     def now(self) -> int:
@@ -291,3 +294,34 @@ def test_a_link_that_loses_its_address_is_suspect_at_once_and_may_prove_itself(
     with caplog.at_level("DEBUG", "traymon.keeper.shell.keeper"):
         on_its_own_network(test)
     assert str(ev.LocalAddressVanished(1)) in caplog.text, "else it was only the silence that made it suspect"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
+def test_a_network_that_comes_back_is_tried_at_once(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clocks = RunningClocks()
+
+    def wait_ms(app: App) -> int:
+        return (app.board.picture().bots["bot"].status.next_try or 0) - clocks.now()
+
+    def test() -> None:
+        ip("link set lo up")
+        with Simulator() as slack:
+            slack.add_bot(token_of("bot"), "bot")
+            profile = write_profile(home / "profile", {"bot": slack.api_url})
+            ip("address del 127.0.0.1/8 dev lo", "link add near type veth peer name far")
+            ip("link set far up", "address add 198.51.100.2/24 dev near")
+            app = App(profile, load(profile.config_file, {}), clocks=clocks)
+            app.start()
+            try:
+                wait_for_state(app, "bot", State.OFFLINE)
+                # After an hour the next try by itself is over 11 s away.
+                clocks.pass_by(HOUR_MS)
+                wait_for(app, lambda: wait_ms(app) > 10_000, what="a long wait")
+                ip("address add 127.0.0.1/8 dev lo", "link set near up", "route add default via 198.51.100.1")
+                wait_for_state(app, "bot", State.ONLINE)
+            finally:
+                app.stop()
+
+    with caplog.at_level("DEBUG", "traymon.keeper.shell.keeper"):
+        on_its_own_network(test)
+    assert f"{ev.RouteAppeared()}: [OpenLink(" in caplog.text
