@@ -18,7 +18,7 @@ from statistics import median
 from tests.bench.app import RunningApp, running_app
 from tests.bench.baseline import bare_process, bare_reconnect, wall_time
 from tests.bench.desktop import Desktop, desktop, missing_packages
-from tests.bench.process import Use, rss_kb, use
+from tests.bench.process import rss_kb, use
 from tests.bench.slack import LATENCY_MS, SlackProcess
 from tests.bench.table import Row, megabytes, milliseconds, number, percent, render, times
 from tests.support import token_of
@@ -29,6 +29,8 @@ MANY = 11
 FIFTY = 50
 SETTLE_S = 10
 """Online for so long before memory is read."""
+REST_S = 10
+"""More before idling is measured: soon after a session's start Slack is asked how it shows each bot, and redrawn."""
 IDLE_S = 30
 STABLE_S = 61
 """A session older than a minute is followed by a try at once (keeper.core.policy.stable_after)."""
@@ -77,7 +79,7 @@ class Bench:
             slack.greeted()
             self._one_kb = _settled_kb(app)
             yield times("RSS with a tray, 1 bot", self._one_kb, megabytes, self._bare(), RSS_FACTOR)
-            yield from _idle(use(app.pid, IDLE_S), 1)
+            yield from _idle(app, 1)
             asked, passed = [], []
             for _ in range(STATUS_CALLS):
                 asked.append(wall_time(*app.status_command, env=app.env))
@@ -91,8 +93,8 @@ class Bench:
         with SlackProcess(bots) as slack, running_app(self._desktop, bots, slack.api_url) as app:
             slack.greeted()
             yield self._per_further_bot(_settled_kb(app), MANY)
-            yield from _idle(use(app.pid, IDLE_S), MANY)
-            _wait(STABLE_S - SETTLE_S - IDLE_S)
+            yield from _idle(app, MANY)
+            _wait(STABLE_S - SETTLE_S - REST_S - IDLE_S)
             backs, bares = [], []
             for bot in bots[:RECONNECTS]:
                 bares.append(bare_reconnect(slack.api_url, token_of(bots[-1])))
@@ -107,7 +109,7 @@ class Bench:
             took_s = (slack.greeted() - app.started_at_ms) / 1000
             yield Row(f"start to the hello of the last of {FIFTY} bots", took_s, milliseconds)
             yield self._per_further_bot(_settled_kb(app), FIFTY)
-            yield from _idle(use(app.pid, IDLE_S), FIFTY)
+            yield from _idle(app, FIFTY)
 
     def _per_further_bot(self, kb: float, bots: int) -> Row:
         if self._one_kb is None:
@@ -136,7 +138,9 @@ def _settled_kb(app: RunningApp) -> int:
     return rss_kb(app.pid)
 
 
-def _idle(used: Use, bots: int) -> Iterator[Row]:
+def _idle(app: RunningApp, bots: int) -> Iterator[Row]:
+    _wait(REST_S)
+    used = use(app.pid, IDLE_S)
     whose = "1 bot" if bots == 1 else f"{bots} bots"
     # The budget is that of one bot at rest; more of them may cost as much each.
     yield Row(f"idle CPU, {whose}, each", used.cpu / bots, percent, limit=IDLE_CPU, budget="design")
