@@ -256,6 +256,22 @@ def test_errors_are_silent_and_the_next_time_comes(
     assert caplog.text == ""
 
 
+def test_slacks_retry_after_is_kept(bench: Bench, slack: Simulator) -> None:
+    kept = bench.kept()
+    other = bench.kept("other", lambda: OTHER, OTHER)
+    slack.arm(f.HttpStatus(429, retry_after="301"), token=TOKEN, method=METHOD)
+    bench.watch.start()
+    bench.show(State.ONLINE)
+    bench.show(State.ONLINE, "other")
+    bench.later(FIRST_AFTER_MS)
+    other.wait(1)
+    bench.later(301 * SECOND - 1)
+    other.wait(2)
+    assert kept.posted == []
+    bench.later(1)
+    kept.wait(1)
+
+
 def test_slacks_retry_after_is_kept_over_a_new_session(bench: Bench, slack: Simulator) -> None:
     kept = bench.kept()
     other = bench.kept("other", lambda: OTHER, OTHER)
