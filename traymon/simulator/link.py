@@ -57,6 +57,7 @@ class ServedLink:
         ledger: Ledger,
         next_ts: Callable[[], str],
         echo_time: Callable[[], bool],
+        peer: str,
     ) -> None:
         self.bot = bot
         self.token = token
@@ -64,7 +65,7 @@ class ServedLink:
         self.greeted = False
         self.over = False
         """Ended, though its socket may be open still."""
-        self.serial = ledger.opened(token, transport)
+        self.serial = ledger.opened(token, transport, peer)
         self._tap = tap
         self._ledger = ledger
         self._next_ts = next_ts

@@ -24,6 +24,7 @@ from traymon.slackwire.tickets import Tickets
 
 T = TypeVar("T")
 
+_LOOPBACK = "127.0.0.1"
 # A command to the loop is done in microseconds; this long means that the loop hangs.
 _COMMAND_LIMIT_S = 10.0
 # Slack's limit of Socket Mode connections for one app.
@@ -43,7 +44,8 @@ class Simulator:
 
     ``seed`` decides ids and every choice that Slack would make. ``port`` 0 lets the system choose. ``latency_ms``
     delays all that clients send (a round trip takes that much longer). ``tls`` serves https and wss.
-    ``socket_ping_ms`` is the interval of the pings on Socket Mode links.
+    ``socket_ping_ms`` is the interval of the pings on Socket Mode links. ``address`` is the IPv4 address to serve on,
+    ``name`` what URLs call it (default: the address): for a network that a test made.
     """
 
     def __init__(
@@ -54,9 +56,12 @@ class Simulator:
         latency_ms: int = 0,
         tls: ssl.SSLContext | None = None,
         socket_ping_ms: int = _SOCKET_PING_MS,
+        address: str = _LOOPBACK,
+        name: str = "",
     ) -> None:
         self._ledger = Ledger()
-        self._slack = _Slack(seed, self._ledger, tls, latency_ms, socket_ping_ms)
+        self._name = name or address
+        self._slack = _Slack(seed, self._ledger, tls, latency_ms, socket_ping_ms, address, self._name)
         self._wanted_port = port
         self._tls = tls
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,7 +110,7 @@ class Simulator:
     @property
     def api_url(self) -> str:
         """What a client takes for ``https://slack.com/api/``."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/api/"
+        return f"{'https' if self._tls else 'http'}://{self._name}:{self.port}/api/"
 
     # Who is there
 
@@ -233,7 +238,14 @@ class _Slack:
     """The server. After construction everything here runs on the loop's thread."""
 
     def __init__(
-        self, seed: int, ledger: Ledger, tls: ssl.SSLContext | None, latency_ms: int, socket_ping_ms: int
+        self,
+        seed: int,
+        ledger: Ledger,
+        tls: ssl.SSLContext | None,
+        latency_ms: int,
+        socket_ping_ms: int,
+        address: str,
+        name: str,
     ) -> None:
         self.port = 0
         self.echo = False
@@ -245,6 +257,8 @@ class _Slack:
         self._tls = tls
         self._latency_ms = latency_ms
         self._socket_ping_ms = socket_ping_ms
+        self._address = address
+        self._name = name
         self._bots: dict[str, bots.Bot] = {}
         self._links: list[ServedLink] = []
         self._taps: dict[asyncio.BaseTransport, Tap] = {}
@@ -261,7 +275,7 @@ class _Slack:
         holder: socket.socket | None = None
         try:
             self._web = web.Server(self._serve, access_log=None)
-            holder = _hold_port(port)
+            holder = _hold_port(self._address, port)
             self.port = holder.getsockname()[1] if holder else port
             await self.accept()
         except OSError as exc:
@@ -296,7 +310,7 @@ class _Slack:
             return
         server = self._web
         assert server is not None, "accept comes after main"
-        sock = _bound(self.port)
+        sock = _bound(self._address, self.port)
         self.port = sock.getsockname()[1]
         self._listener = await asyncio.get_running_loop().create_server(
             lambda: Tap(cast(asyncio.Protocol, server()), self._latency_ms, self._taps),
@@ -343,7 +357,7 @@ class _Slack:
         self._urls[ticket] = (bot, token, transport)
         while len(self._urls) > _URLS_KEPT:
             del self._urls[next(iter(self._urls))]
-        return f"{'wss' if self._tls else 'ws'}://127.0.0.1:{self.port}/link/{ticket}"
+        return f"{'wss' if self._tls else 'ws'}://{self._name}:{self.port}/link/{ticket}"
 
     def live_links(self, token: str) -> int:
         """How many links with that token were greeted and live."""
@@ -444,6 +458,7 @@ class _Slack:
             ledger=self._ledger,
             next_ts=self.next_ts,
             echo_time=lambda: self.echo,
+            peer=_peer(request),
         )
         self._links.append(link)
         try:
@@ -486,27 +501,32 @@ class _Slack:
         link.later(self._socket_ping_ms, lambda: self._ping_forever(link))
 
 
+def _peer(request: web.BaseRequest) -> str:
+    name = request.transport.get_extra_info("peername") if request.transport else None
+    return f"{name[0]}:{name[1]}" if name else ""
+
+
 def _draw() -> str:
     return secrets.token_urlsafe(32)
 
 
-def _bound(port: int) -> socket.socket:
+def _bound(address: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         if sys.platform != "win32":  # there it would let others take the port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("127.0.0.1", port))
+        sock.bind((address, port))
     except OSError:
         sock.close()
         raise
     return sock
 
 
-def _hold_port(port: int) -> socket.socket | None:
+def _hold_port(address: str, port: int) -> socket.socket | None:
     """A second socket, bound and never listening, that keeps the port ours while we refuse connections.
 
     Without it the port, which lies in the range for outgoing connections, could go to another process, or a client
     that keeps trying could be given it as its own port and connect to itself. Only Linux lets a listener and a
     bound socket share a port in this way (socket(7), SO_REUSEADDR).
     """
-    return _bound(port) if sys.platform == "linux" else None
+    return _bound(address, port) if sys.platform == "linux" else None

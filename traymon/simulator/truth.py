@@ -44,6 +44,8 @@ class LinkRecord:
     """JSON pings received."""
     frame_pings: int = 0
     """WebSocket pings received."""
+    peer: str = ""
+    """The client's address and port, as the server sees them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,15 @@ class Ledger:
         with self._changed:
             return bool(self._changed.wait_for(predicate, timeout_s))
 
-    def opened(self, token: str, transport: str) -> int:
+    def opened(self, token: str, transport: str, peer: str) -> int:
         """A handshake was answered with 101; the new link's number."""
         with self._changed:
             self._serial += 1
             if len(self._links) >= _LINKS_KEPT:
                 del self._links[next(iter(self._links))]
-            self._links[self._serial] = LinkRecord(token, self._serial, transport, now_ms(), wall_ms())
+            self._links[self._serial] = LinkRecord(
+                token, self._serial, transport, now_ms(), wall_ms(), peer=peer
+            )
             self._changed.notify_all()
             return self._serial
 
