@@ -57,7 +57,8 @@ def write_profile(
 @contextmanager
 def running(profile: Profile, lines: list[str] | None = None) -> Iterator[App]:
     """The app of ``profile``, without a tray; stopped at the end. ``lines`` collects the text log's lines."""
-    app = App(profile, load(profile.config_file, {}), on_line=None if lines is None else lines.append)
+    on_line = None if lines is None else lines.append
+    app = App(profile, load(profile.config_file, {}), on_line=on_line, watchers=[])
     app.start()
     try:
         yield app

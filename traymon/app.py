@@ -35,7 +35,7 @@ from traymon.paths import Profile
 from traymon.secrets import SecretUnavailable
 from traymon.secrets import read as read_secret
 from traymon.sessionlog.recorder import SessionLog
-from traymon.sessionlog.view import LogView
+from traymon.sessionlog.view import LogView, Outage
 from traymon.slack.diagnosis import diagnose
 from traymon.slack.endpoint import Endpoint
 from traymon.slack.rtm import RtmConnector
@@ -47,6 +47,8 @@ _log = logging.getLogger(__name__)
 
 ANSWER_LIMIT_S = 5.0
 """For a keeper's answer to a click. It answers at once; only a process that was stopped takes longer."""
+REDRAW_PAUSE_S = 0.15
+"""After a change is drawn: a burst of changes (fifty bots at a start) is drawn a few times, not fifty."""
 STOP_LIMIT_S = 2.0
 """SIGTERM and SIGINT end everything within this time."""
 
@@ -90,6 +92,7 @@ class App:
             on_shutdown=lambda: self.end(Cause.SYSTEM_SHUTDOWN),
         )
         self._tray: Tray | None = None
+        self._outages: dict[str, tuple[object, Outage | None]] = {}
         # Set when all shown times are wrong; the UI thread draws them anew and clears it.
         self._redraw = threading.Event()
         # Draws what the board says. Daemon, and joined in stop(): it only hands views to the tray.
@@ -313,13 +316,21 @@ class App:
                 self._tray.show(self._view(seen))
             except Exception:  # noqa: BLE001 - a bad picture must not end the showing
                 _log.exception("the tray could not be drawn; the next change tries again")
+            self.ended.wait(REDRAW_PAUSE_S)
 
     def _clock_set(self) -> None:
         self._redraw.set()
         self.board.poke()
 
+    def _last_outage(self, bot: str, shown: Shown) -> Outage | None:
+        """From the log, looked up anew only where the bot's state has changed. The UI thread's alone."""
+        key = (shown.status.state, shown.status.since, shown.logged)
+        known = self._outages.get(bot)
+        if known is None or known[0] != key:
+            known = self._outages[bot] = (key, LogView(self.profile.db).last_outage(bot))
+        return known[1]
+
     def _view(self, picture: Picture) -> TrayView:
-        log = LogView(self.profile.db)
         bots = [
             BotView(
                 name=bot,
@@ -330,7 +341,7 @@ class App:
                 next_try_wall_ms=self._wall(each.status.next_try),
                 attempting=each.status.attempting,
                 suspect=each.status.suspect,
-                last_outage=log.last_outage(bot),
+                last_outage=self._last_outage(bot, each),
                 not_logged_yet=not each.logged,
                 programs=self._programs(bot, each.status),
             )
