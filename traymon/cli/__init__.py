@@ -22,6 +22,7 @@ _COMMANDS = {
     "resume": "traymon.cli.asking:resume",
     "quit": "traymon.cli.asking:quit_",
     "log": "traymon.cli.log:log",
+    "doctor": "traymon.cli.doctor:doctor",
     "config": "traymon.cli.configuration:config",
 }
 

@@ -1,0 +1,380 @@
+"""The checks of one bot, in the order in which its link needs them: token, way, Web API, WebSocket, life.
+
+The way is probed whatever the token is; the Web API needs both. At most one link is opened, for a moment. Over RTM a
+second link takes nothing from the first; in Socket Mode it would, so there is none while traymon holds the bot.
+"""
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from traymon import words
+from traymon.config import BotConfig
+from traymon.doctor import tokens
+from traymon.doctor.advice import advice
+from traymon.doctor.answers import Answer, call
+from traymon.doctor.results import Finding, Outcome, Section, not_tried
+from traymon.keeper.core.causes import Cause, Fact, Failure, Phase
+from traymon.secrets import Secret
+from traymon.secrets import read as read_secret
+from traymon.slack.cancel import Cancel
+from traymon.slack.connector import SlackConnector
+from traymon.slack.diagnosis import Check, Diagnosis, diagnose
+from traymon.slack.diagnosis import Outcome as Probed
+from traymon.slack.dial import Limits, dial
+from traymon.slack.endpoint import Endpoint, Target
+from traymon.slack.errors import AbandonedError, SlackError
+from traymon.slack.link import Link, PongSeen
+from traymon.slack.rtm import RtmConnector
+from traymon.slack.socket import SocketConnector
+from traymon.slack.webapi import WebApi
+from traymon.slackwire import api, frames
+from traymon.slackwire.api import ConnectAnswer
+
+WAY_LIMIT_S = 6.0
+"""For the probes of the way together. Twice what a dead link's diagnosis takes: here a slow network may have time."""
+STEP_LIMIT_S = 5.0
+"""For each later step (name, TCP, TLS, answer, handshake, hello, pong): half of what an attempt of the keeper's has,
+so that all of them together stay within the command's 30 s."""
+
+SKEW_SHOWN_MS = 60_000
+"""The log shows minutes; from here on its times do not match Slack's own."""
+SKEW_BAD_MS = 5 * 60_000
+"""Beyond five minutes programs refuse what Slack signed, as Slack tells them to
+(https://docs.slack.dev/authentication/verifying-requests-from-slack), and fresh certificates look invalid."""
+
+_WAY = ("route", "proxy", "dns", "tcp", "tls")
+CHECKS = ("token", *_WAY, "api", "scopes", "clock", "websocket", "hello", "ping")
+
+_PING = 1
+_SCOPE = re.compile(r"[a-z][a-z0-9_.:-]{1,60}")
+
+
+class BotExamination:
+    """One bot; :meth:`run` in a thread of its own."""
+
+    def __init__(self, bot: BotConfig, profile: str, *, running: bool, deadline: float) -> None:
+        """``running``: traymon runs and may hold the bot. ``deadline``: of ``time.monotonic()``, for all checks."""
+        self.section = Section(bot.name, bot.transport, CHECKS, chained=True)
+        self._bot = bot
+        self._profile = profile
+        self._running = running
+        self._deadline = deadline
+        self._endpoint = Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file)
+        self._target = Target.of(bot.api_url)
+        self._cancel = Cancel()
+        self._token = Secret("")
+        self._url = Secret("")  # Socket Mode: where apps.connections.open said the link is
+        self._answer: Answer[Any] | None = None
+
+    def run(self) -> None:
+        """Make all checks. Raises nothing."""
+        # Ends what is under way when the time is up. Daemon: it must not hold up the exit.
+        timer = threading.Timer(self._left(), self._cancel.cancel)
+        timer.daemon = True
+        timer.start()
+        try:
+            self.section.skip_rest(self._chain())
+        finally:
+            timer.cancel()
+
+    def _chain(self) -> str:
+        """The check on which those that were not made stand."""
+        token = self.section.run("token", self._read_token)
+        blocked = self._walk()
+        if blocked is not None:
+            return blocked
+        if token is Outcome.FAILED:
+            return "token"
+        if self.section.run("api", self._call_api) is Outcome.FAILED:
+            return "api"
+        assert self._answer is not None
+        headers = self._answer.headers
+        self.section.run("scopes", lambda: _scopes(headers, self._bot.transport))
+        self.section.run("clock", lambda: _clock(headers))
+        if self._bot.transport == "socket" and self._running:
+            self.section.add("websocket", Finding(Outcome.SKIPPED, _link_is_held()))
+            return "websocket"
+        return self._try_link()
+
+    # The token
+
+    def _read_token(self) -> Finding:
+        source, which = (
+            (self._bot.token, "token") if self._bot.transport == "rtm" else (self._bot.app_token, "app_token")
+        )
+        assert source is not None, "the configuration gives each bot the token of its transport"
+        token = read_secret(source, self._bot.name, which, profile=self._profile)
+        self._token = Secret(token)
+        self.section.hide(token)
+        WebApi(self._endpoint, token)  # raises for what cannot be sent
+        return tokens.judge(token, self._bot.transport, source)
+
+    # The way
+
+    def _walk(self) -> str | None:
+        """The first check of the way that failed."""
+        try:
+            found = diagnose(self._endpoint, cancel=self._cancel, limit_s=min(WAY_LIMIT_S, self._left()))
+        except AbandonedError:
+            return "token"  # which took all the time that there was
+        certificate = self._certificate() if found.checks["tls"].outcome is Probed.OK else {}
+        blocked = None
+        for name in _WAY:
+            check = found.checks.get(name, Check())
+            finding = self._way_finding(name, check, found, certificate)
+            self.section.add(name, finding, check.ms)
+            if finding.outcome is Outcome.FAILED and blocked is None:
+                blocked = name
+        return blocked
+
+    def _way_finding(
+        self, name: str, check: Check, found: Diagnosis, certificate: Mapping[str, Any]
+    ) -> Finding:
+        if check.failure is not None:
+            facts: dict[str, Fact] = {"host": self._target.host, **found.certificate}
+            return Finding(Outcome.FAILED, advice(check.failure, facts))
+        if name == "proxy" and "proxy" not in found.checks:
+            return Finding(
+                Outcome.OK, words.gettext("None: straight to {host}.").format(host=self._target.host)
+            )
+        if check.outcome is Probed.OK:
+            return Finding(Outcome.OK, self._way_is_fine(name, certificate))
+        return Finding(Outcome.SKIPPED, self._why_not_probed(name, found))
+
+    def _way_is_fine(self, name: str, certificate: Mapping[str, Any]) -> str:
+        if name == "proxy":
+            proxy = self._endpoint.proxy_for(self._target)
+            assert proxy is not None
+            return words.gettext("Through {host}:{port}, which answers.").format(
+                host=proxy.host, port=proxy.port
+            )
+        if name == "tls":
+            issuer = _issuer(certificate)
+            if issuer:
+                return words.gettext("Trusted; the certificate was issued by {issuer}.").format(issuer=issuer)
+            return words.gettext("Trusted.")
+        sentence = {
+            "route": words.gettext("This machine has a route to the outside."),
+            "dns": words.gettext("{host} is found."),
+            "tcp": words.gettext("{host}:{port} takes connections."),
+        }[name]
+        return sentence.format(host=self._target.host, port=self._target.port)
+
+    def _why_not_probed(self, name: str, found: Diagnosis) -> str:
+        if name == "route" and self._target.loopback:
+            return words.gettext("Not needed: “api_url” is on this machine itself.")
+        if name == "dns" and "proxy" in found.checks:
+            return words.gettext("Not needed: the proxy looks the name up.")
+        if name == "tls" and not self._target.secure:
+            return words.gettext("Not needed: “api_url” is http on this machine itself.")
+        before = next((n for n in _WAY if n in found.checks and found.checks[n].failure is not None), None)
+        if before is None:
+            return words.gettext("There was no time left to tell.")
+        return not_tried(before).text
+
+    def _certificate(self) -> Mapping[str, Any]:
+        """Slack's certificate as Python reads it: who answers here, an inspecting proxy for one, is worth knowing."""
+        limits = Limits(STEP_LIMIT_S, STEP_LIMIT_S)
+        with contextlib.suppress(SlackError):
+            wire = dial(self._target, self._endpoint, limits, self._cancel, tunnel=False, reached=False)
+            try:
+                return wire.peer_names
+            finally:
+                wire.abort()
+        return {}
+
+    # The Web API
+
+    def _call_api(self) -> Finding:
+        limits = Limits(STEP_LIMIT_S, STEP_LIMIT_S)
+        token = self._token.reveal()
+        if self._bot.transport == "rtm":
+            who = call(self._endpoint, token, "auth.test", api.identity, limits, self._cancel)
+            self._answer = who
+            text = words.gettext("Slack knows the token as {user} in the workspace {team}.")
+            return Finding(
+                Outcome.OK,
+                text.format(
+                    user=who.value.user or who.value.user_id, team=who.value.team or who.value.team_id
+                ),
+            )
+        method = "apps.connections.open"
+        try:
+            opened = call(self._endpoint, token, method, api.socket_url, limits, self._cancel)
+        except SlackError as error:
+            return Finding(Outcome.FAILED, advice(error.failure, {"transport": "socket"}))
+        self._answer, self._url = opened, Secret(opened.value)
+        return Finding(Outcome.OK, words.gettext("Slack accepts the token for Socket Mode."))
+
+    # The link
+
+    def _try_link(self) -> str:
+        opened: list[Link] = []
+
+        def open_link() -> Finding:
+            link = self._connector().open(
+                step_limit_s=STEP_LIMIT_S,
+                tcp_limit_s=STEP_LIMIT_S,
+                on_answered=lambda _: None,
+                cancel=self._cancel,
+            )
+            opened.append(link)
+            return Finding(Outcome.OK, _link_opened(self._bot.transport))
+
+        self.section.run("websocket", open_link)
+        if not opened:
+            return "websocket"
+        link = opened[0]
+        try:
+            if self.section.run("hello", lambda: self._wait_for_hello(link)) is not Outcome.FAILED:
+                self.section.run("ping", lambda: self._ping(link))
+            return "hello"
+        finally:
+            link.close()
+
+    def _connector(self) -> SlackConnector:
+        if self._bot.transport == "rtm":
+            return RtmConnector(self._endpoint, self._token.reveal)
+        return _OpenedConnector(self._endpoint, self._token.reveal, self._url)
+
+    def _wait_for_hello(self, link: Link) -> Finding:
+        hello = self._await(link, lambda got: isinstance(got, frames.Hello), Cause.HELLO_TIMEOUT, Phase.HELLO)
+        count = hello.num_connections if isinstance(hello, frames.Hello) else None
+        if count is not None:
+            text = words.gettext("Slack greets the link, and counts {count} of this app, this one included.")
+            return Finding(Outcome.OK, text.format(count=count))
+        return Finding(Outcome.OK, words.gettext("Slack greets the link."))
+
+    def _ping(self, link: Link) -> Finding:
+        sent = time.monotonic()
+        link.send_ping(_PING)
+        self._await(link, _is_pong, Cause.KEEPALIVE_TIMEOUT, Phase.LIVE)
+        ms = round((time.monotonic() - sent) * 1000)
+        return Finding(Outcome.OK, words.gettext("Answered in {ms} ms.").format(ms=ms))
+
+    def _await(self, link: Link, wanted: Callable[[object], bool], cause: Cause, phase: Phase) -> object:
+        """The first frame that is wanted. Raises SlackError, for silence with ``cause``."""
+        limit_s = min(STEP_LIMIT_S, self._left())
+        with _ended_after(limit_s, link) as late:
+            try:
+                while not wanted(got := link.receive()):
+                    self._heed(got)
+            except AbandonedError:
+                if not late.is_set():
+                    raise
+            else:
+                return got
+        facts: dict[str, Fact] = {"host": self._target.host, "silent_ms": round(limit_s * 1000)}
+        raise SlackError(Failure(cause, phase, reached_slack=True, evidence=facts))
+
+    def _heed(self, got: object) -> None:
+        """What Slack says instead of what was waited for. Raises SlackError where that ends the waiting."""
+        if isinstance(got, frames.ErrorFrame):
+            cause = Cause.URL_EXPIRED if got.code == 1 else Cause.SLACK_ERROR
+            raise SlackError(Failure(cause, Phase.HELLO, got.msg, reached_slack=True))
+        if isinstance(got, frames.Disconnect) and got.reason == "link_disabled":
+            raise SlackError(Failure(Cause.REFUSED_TOKEN, Phase.HELLO, got.reason, reached_slack=True))
+        if isinstance(got, frames.Disconnect) and got.reason == "too_many_websockets":
+            raise SlackError(Failure(Cause.TOO_MANY_LINKS, Phase.HELLO, got.reason, reached_slack=True))
+
+    def _left(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
+
+
+class _OpenedConnector(SocketConnector):
+    """Socket Mode with an address that Slack gave already: each costs one of the few calls that it allows."""
+
+    def __init__(self, endpoint: Endpoint, read_token: Callable[[], str], url: Secret) -> None:
+        super().__init__(endpoint, read_token)
+        self._url = url
+
+    def _ask(self, api: WebApi, limits: Limits, cancel: Cancel) -> tuple[str, ConnectAnswer | None]:
+        return self._url.reveal(), None
+
+
+@contextlib.contextmanager
+def _ended_after(limit_s: float, link: Link) -> Iterator[threading.Event]:
+    """End ``link`` after ``limit_s`` seconds, unless the block ends before; the event says that it was so."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        link.abort()
+
+    # Wakes the reader of a silent link. Daemon: it must not hold up the exit.
+    timer = threading.Timer(limit_s, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
+
+
+def _is_pong(got: object) -> bool:
+    if isinstance(got, PongSeen):
+        return got.payload == str(_PING).encode()
+    return isinstance(got, frames.Pong) and got.reply_to == _PING
+
+
+def _issuer(certificate: Mapping[str, Any]) -> str:
+    """The issuer's organization, else its common name: who it is, not which of its keys."""
+    fields = {key: str(value) for part in certificate.get("issuer", ()) for key, value in part}
+    return fields.get("organizationName") or fields.get("commonName") or ""
+
+
+def _scopes(headers: Mapping[str, str], transport: str) -> Finding:
+    """The token's scopes, as Slack writes them beside its answers."""
+    scopes = [
+        scope for scope in re.split(r"[,\s]+", headers.get("x-oauth-scopes", "")) if _SCOPE.fullmatch(scope)
+    ]
+    if not scopes:
+        return Finding(Outcome.SKIPPED, words.gettext("Slack did not say which scopes the token has."))
+    # A classic app's one scope “bot” holds all that a bot may do.
+    if transport == "rtm" and not {"users:read", "bot"} & set(scopes):
+        return Finding(Outcome.WARNING, words.no_presence("users:read") + ".")
+    return Finding(Outcome.OK, ", ".join(scopes) + ".")
+
+
+def _clock(headers: Mapping[str, str]) -> Finding:
+    """This machine's clock against Slack's, which tells whole seconds."""
+    now_ms = time.time_ns() // 1_000_000
+    try:
+        slack_ms = round(parsedate_to_datetime(headers.get("date", "")).timestamp() * 1000) + 500
+    except (ValueError, TypeError, OverflowError):
+        return Finding(Outcome.SKIPPED, words.gettext("Slack's answer had no date to compare with."))
+    skew_ms = now_ms - slack_ms
+    if abs(skew_ms) <= SKEW_SHOWN_MS:
+        return Finding(Outcome.OK, words.gettext("It agrees with Slack's."))
+    template = (
+        words.gettext(
+            "This machine's clock is {much} ahead of Slack's. Set it, or switch on its time service."
+        )
+        if skew_ms > 0
+        else words.gettext(
+            "This machine's clock is {much} behind Slack's. Set it, or switch on its time service."
+        )
+    )
+    outcome = Outcome.WARNING if abs(skew_ms) <= SKEW_BAD_MS else Outcome.FAILED
+    return Finding(outcome, template.format(much=words.duration(abs(skew_ms))))
+
+
+def _link_opened(transport: str) -> str:
+    if transport == "rtm":
+        return words.gettext("A link opened.")
+    return words.gettext(
+        "A link opened. For this moment Slack may have given it what is meant for the bot's program: events come "
+        "again, a click or a command may not."
+    )
+
+
+def _link_is_held() -> str:
+    return words.gettext(
+        "Not tried: traymon runs, and a second Socket Mode link would take from the first what Slack sends; "
+        "“traymon status” says how that one is."
+    )
