@@ -19,7 +19,7 @@ from traymon.doctor.advice import advice
 from traymon.doctor.answers import Answer, call
 from traymon.doctor.results import Finding, Outcome, Section, not_tried
 from traymon.keeper.core.causes import Cause, Fact, Failure, Phase
-from traymon.secrets import Secret
+from traymon.secrets import Secret, redacted
 from traymon.secrets import read as read_secret
 from traymon.slack.cancel import Cancel
 from traymon.slack.connector import SlackConnector
@@ -51,7 +51,7 @@ _WAY = ("route", "proxy", "dns", "tcp", "tls")
 CHECKS = ("token", *_WAY, "api", "scopes", "clock", "websocket", "hello", "ping")
 
 _PING = 1
-_SCOPE = re.compile(r"[a-z][a-z0-9_.:-]{1,60}")
+_SCOPE = re.compile(r"[a-z_]+([.:][a-z_]+)*")  # nothing else that a header holds is shown
 
 
 class BotExamination:
@@ -196,13 +196,10 @@ class BotExamination:
         if self._bot.transport == "rtm":
             who = call(self._endpoint, token, "auth.test", api.identity, limits, self._cancel)
             self._answer = who
+            user = redacted(who.value.user or who.value.user_id)
+            team = redacted(who.value.team or who.value.team_id)
             text = words.gettext("Slack knows the token as {user} in the workspace {team}.")
-            return Finding(
-                Outcome.OK,
-                text.format(
-                    user=who.value.user or who.value.user_id, team=who.value.team or who.value.team_id
-                ),
-            )
+            return Finding(Outcome.OK, text.format(user=user, team=team))
         method = "apps.connections.open"
         try:
             opened = call(self._endpoint, token, method, api.socket_url, limits, self._cancel)
@@ -325,7 +322,7 @@ def _is_pong(got: object) -> bool:
 def _issuer(certificate: Mapping[str, Any]) -> str:
     """The issuer's organization, else its common name: who it is, not which of its keys."""
     fields = {key: str(value) for part in certificate.get("issuer", ()) for key, value in part}
-    return fields.get("organizationName") or fields.get("commonName") or ""
+    return redacted(fields.get("organizationName") or fields.get("commonName") or "")
 
 
 def _scopes(headers: Mapping[str, str], transport: str) -> Finding:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from traymon import words
 from traymon.doctor.advice import advice
-from traymon.secrets import SecretUnavailable, redacted
+from traymon.secrets import SecretUnavailable
 from traymon.slack.errors import AbandonedError, SlackError
 
 
@@ -121,7 +121,7 @@ class Section:
         """Add a result; ``ms`` is what it took, in milliseconds."""
         assert check in self.checks
         text = finding.text.replace(self._secret, "•••") if self._secret else finding.text
-        result = Result(check, finding.outcome, ms, words.printable(redacted(text)))
+        result = Result(check, finding.outcome, ms, words.printable(text))
         with self._changed:
             self._results[check] = result
             self._changed.notify_all()
