@@ -26,6 +26,7 @@ from typing import TypeVar
 
 import pytest
 
+from tests.forwarder import Forwarder, open_device
 from tests.slackservers import RawServer
 
 NEAR, GATEWAY, NAME_SERVER = "198.51.100.2", "198.51.100.1", "203.0.113.53"
@@ -77,13 +78,21 @@ def command(line: str) -> None:
 class PrivateNet:
     """The internet as seen from inside; the calling thread is on the near side. For :func:`run_inside`'s process."""
 
-    def __init__(self, folder: Path, names: Mapping[str, str]) -> None:
-        """``names`` is what the name server knows: name → address; the far side has all those addresses."""
+    def __init__(self, folder: Path, names: Mapping[str, str], *, seed: int | None = None) -> None:
+        """``names`` is what the name server knows: name → address; the far side has all those addresses.
+
+        With a ``seed`` the cable is a :class:`~tests.forwarder.Forwarder`, and so can be a bad one.
+        """
         # The one thread on the far side: what it starts (threads, processes) and opens (sockets) is there too.
         self._far = ThreadPoolExecutor(1, "far", _to_another_namespace)
         self.name_server = NameServer(names)
         command("ip link set lo up")
-        command(f"ip link add near type veth peer name far netns {self.far(threading.get_native_id)}")
+        self.forwarder: Forwarder | None = None
+        if seed is None:
+            command(f"ip link add near type veth peer name far netns {self.far(threading.get_native_id)}")
+        else:
+            self.forwarder = Forwarder(open_device("near"), self.far(open_device, "far"), seed)
+            self.forwarder.start()
         command(f"ip address add {NEAR}/24 dev near")
         for line in ("ip link set lo up", f"ip address add {GATEWAY}/24 dev far", "ip link set far up"):
             self.far(command, line)
@@ -129,8 +138,10 @@ class PrivateNet:
 
     def close(self) -> None:
         """End the threads; the namespaces end with the process."""
-        self.name_server.stop()
+        self.far(self.name_server.stop)
         self._far.shutdown()
+        if self.forwarder is not None:
+            self.forwarder.stop()
 
     def _look_up_here(self, folder: Path) -> None:
         """Let the system's own look-ups ask our name server and nobody else."""
