@@ -55,10 +55,13 @@ def write_profile(
 
 
 @contextmanager
-def running(profile: Profile, lines: list[str] | None = None) -> Iterator[App]:
-    """The app of ``profile``, without a tray; stopped at the end. ``lines`` collects the text log's lines."""
+def running(profile: Profile, lines: list[str] | None = None, *, watched: bool = False) -> Iterator[App]:
+    """The app of ``profile``, without a tray; stopped at the end. ``lines`` collects the text log's lines.
+
+    Only where ``watched`` does it listen to the machine: else this machine's own network would take part in a test.
+    """
     on_line = None if lines is None else lines.append
-    app = App(profile, load(profile.config_file, {}), on_line=on_line, watchers=[])
+    app = App(profile, load(profile.config_file, {}), on_line=on_line, watchers=None if watched else [])
     app.start()
     try:
         yield app

@@ -44,7 +44,10 @@ def serve(address):
     yield start
     for server in servers:
         server.stop()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("control")]
+    left = [thread for thread in threading.enumerate() if thread.name.startswith("control")]
+    for thread in left:
+        thread.join(10)  # one that is just ending
+    assert not [thread for thread in left if thread.is_alive()]
 
 
 def dial(address):

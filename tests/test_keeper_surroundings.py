@@ -282,7 +282,7 @@ def test_a_link_that_loses_its_address_is_suspect_at_once_and_may_prove_itself(
         with Simulator() as slack:
             slack.add_bot(token_of("bot"), "bot")
             profile = write_profile(profile_folder, {"bot": slack.api_url})
-            with running(profile) as app:
+            with running(profile, watched=True) as app:
                 wait_for_state(app, "bot", State.ONLINE)
                 ip("address del 127.0.0.1/8 dev lo")
                 wait_for(app, lambda: app.board.picture().bots["bot"].status.suspect, what="suspicion")

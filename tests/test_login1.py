@@ -271,7 +271,7 @@ def test_a_night_asleep_in_the_log(
 ) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bus.address)  # `home` took it away
     profile = write_profile(home / "profile", dict.fromkeys(("one", "two"), slack.api_url))
-    with running(profile) as app:
+    with running(profile, watched=True) as app:
         bus.wait_for_locks(1)
         for name in ("one", "two"):
             wait_for_state(app, name, State.ONLINE)
