@@ -420,6 +420,13 @@ def test_what_hangs_is_called_off_at_the_limit(slack):
     assert_fails_alone(results, "api", "did not end in time")
 
 
+def test_a_way_for_which_no_time_is_left(slack):
+    results = examine(rtm(slack.api_url), limit_s=0)
+    assert outcomes(results)["dns"] == "failed"
+    assert "did not end in time" in results["dns"].text
+    assert slack.truth().calls == ()
+
+
 @pytest.mark.parametrize(("chained", "rest"), [(True, Outcome.SKIPPED), (False, Outcome.FAILED)])
 def test_results_come_by_the_deadline(chained, rest):
     section = Section("a", "rtm", ("dns", "tcp", "tls"), chained=chained)

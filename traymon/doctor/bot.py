@@ -17,7 +17,7 @@ from traymon.config import BotConfig
 from traymon.doctor import tokens
 from traymon.doctor.advice import advice
 from traymon.doctor.answers import Answer, call
-from traymon.doctor.results import Finding, Outcome, Section, not_tried
+from traymon.doctor.results import Finding, Outcome, Section, not_tried, out_of_time
 from traymon.keeper.core.causes import Cause, Fact, Failure, Phase
 from traymon.secrets import Secret, redacted
 from traymon.secrets import read as read_secret
@@ -119,9 +119,12 @@ class BotExamination:
     def _walk(self) -> str | None:
         """The first check of the way that failed."""
         try:
+            if not self._left():
+                raise AbandonedError
             found = diagnose(self._endpoint, cancel=self._cancel, limit_s=min(WAY_LIMIT_S, self._left()))
         except AbandonedError:
-            return "token"  # which took all the time that there was
+            self.section.add("dns", Finding(Outcome.FAILED, out_of_time()))
+            return "dns"
         certificate = self._certificate() if found.checks["tls"].outcome is Probed.OK else {}
         blocked = None
         for name in _WAY:

@@ -37,8 +37,10 @@ class Examination:
 
     def start(self) -> None:
         """Begin everything. Waits only for the answer of a running traymon; the rest depends on that."""
-        self._deadline = time.monotonic() + LIMIT_S
+        start = time.monotonic()
+        self._deadline = start + LIMIT_S
         running = machine.look_for_running(self._profile)
+        asked_ms = round((time.monotonic() - start) * 1000)
         examinations = [
             BotExamination(
                 bot, self._profile.name, running=running.runs, deadline=self._deadline - _LAST_WORD_S
@@ -47,7 +49,7 @@ class Examination:
         ]
         of_machine = Section("", "", _MACHINE, chained=False)
         self.sections = [*(each.section for each in examinations), of_machine]
-        of_machine.add("running", running.finding)
+        of_machine.add("running", running.finding, asked_ms)
         for each in examinations:
             _in_background(each.run, f"examine {each.section.name}")
         for check, work in self._of_machine(running).items():
