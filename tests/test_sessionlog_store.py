@@ -125,6 +125,18 @@ def test_a_died_run_ends_at_its_last_heartbeat_and_says_that_this_is_an_estimate
     assert_tiles(db)
 
 
+def test_an_event_after_the_last_heartbeat_is_a_sign_of_life(db: Path) -> None:
+    store = Store(db, a_run())
+    put(store, EnterState(State.ONLINE, T), start(T))
+    store.beat(T + 2_000, durable=True)
+    put(store, Note(NoteKind.HANDOVER, T + 3_000))
+    store.close()
+    second = Store(db, a_run("second", WALL + 60_000, T + 60_000))
+    second.close()
+    assert [event.at for event in second.repaired] == [WALL + 3_000]
+    assert_tiles(db)
+
+
 def test_a_run_that_died_offline_has_no_session_to_stop(db: Path) -> None:
     store = Store(db, a_run())
     put(store, *session(T, 500))

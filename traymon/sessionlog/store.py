@@ -179,7 +179,14 @@ class Store:
         return Anchor(latest, anchor.at) if anchor.wall < latest <= anchor.wall + STEP_MS else anchor
 
     def _close_died_runs(self) -> list[Event]:
-        """What is still open belongs to runs that ended without a word: it ends at the last heartbeat."""
+        """What is still open belongs to runs that ended without a word: it ends at their last sign of life.
+
+        That is the heartbeat, or an event that was written after it.
+        """
+        self._connection.execute(
+            "UPDATE spans SET seen_at = max(seen_at, coalesce("
+            "(SELECT max(at) FROM events WHERE events.run = spans.run), 0)) WHERE ended_at IS NULL"
+        )
         self._connection.execute(
             "UPDATE spans SET ended_at = seen_at, lasted_ms = seen_at - started_at, cause = ? WHERE ended_at IS NULL",
             (Cause.TRAYMON_DIED,),
