@@ -140,7 +140,7 @@ SCENARIOS: dict[str, Callable[[Stage], None]] = {
     "stalled": stalled,
     "loss_10": _losing(0.1),
     "loss_30": _losing(0.3),
-    "loss_60": _losing(0.6),
+    "loss_70": _losing(0.7),
     "slow": slow,
 }
 
