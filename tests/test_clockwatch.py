@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.watchkit import HandClocks, Heard, watching
 from traymon.desktop import watch
 from traymon.desktop.clocks import system_clocks
-from traymon.desktop.clockwatch import (
+from traymon.desktop.watch.clockwatch import (
     SLEPT_MS,
     STANDSTILL_MS,
     STEP_MS,
@@ -19,7 +19,7 @@ from traymon.desktop.clockwatch import (
     Stepped,
     compare,
     read,
-    signals,
+    signals_of,
 )
 
 DAY_MS = 86_400_000
@@ -77,7 +77,7 @@ def test_the_systems_clocks_agree_with_one_another() -> None:
 
 
 def test_others_are_told_signals() -> None:
-    assert signals([Slept(9_000), Stepped(-9_000)]) == [watch.Woke(), watch.ClockSet(-9_000)]
+    assert signals_of([Slept(9_000), Stepped(-9_000)]) == [watch.Woke(), watch.ClockSet(-9_000)]
 
 
 def test_the_watcher_sees_a_clock_that_is_set() -> None:

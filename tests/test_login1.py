@@ -24,8 +24,8 @@ if sys.platform != "linux":
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from traymon.desktop.login1 import MANAGER, NAME, PATH
-from traymon.desktop.watch_linux import LinuxWatcher
+from traymon.desktop.watch.linux import LinuxWatcher
+from traymon.desktop.watch.login1 import MANAGER, NAME, PATH
 
 SYSTEM_PYTHON = "/usr/bin/python3"  # python3-dbusmock is Debian's: from PyPI it would have to be built
 MOCK = "org.freedesktop.DBus.Mock"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.watchkit import ip, on_its_own_network
-from traymon.desktop import netlink
-from traymon.desktop.netlink import Changes, attributes, leads_away, messages
+from traymon.desktop.watch import netlink
+from traymon.desktop.watch.netlink import Changes, attributes, leads_away, messages
 
 NEWLINK, DELLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE, NEWNEIGH = 16, 17, 20, 21, 24, 25, 28
 RUNNING = 0x40

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.watchkit import Heard, ip, on_its_own_network, watching
 from traymon.desktop import watch
-from traymon.desktop.network import NetworkWatcher, WayOut, still_ours, way_out
+from traymon.desktop.watch.network import NetworkWatcher, WayOut, still_ours, way_out
 
 
 def test_loopback_is_ours_and_a_strangers_address_is_not() -> None:

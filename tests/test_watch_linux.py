@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.watchkit import HandClocks, Heard, ip, on_its_own_network, watching
-from traymon.desktop import watch, watch_linux
+from traymon.desktop import watch
 from traymon.desktop.clocks import system_clocks
-from traymon.desktop.watch_linux import ClockTimer, LinuxWatcher
+from traymon.desktop.watch import linux as watch_linux
+from traymon.desktop.watch.linux import ClockTimer, LinuxWatcher
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from tests.support import PATIENCE_S
 from tests.watchkit import Heard, watching
 from traymon.desktop import watch
-from traymon.desktop.network import NetworkWatcher
-from traymon.desktop.watch_macos import (
+from traymon.desktop.watch.macos import (
     CAN_SYSTEM_SLEEP,
     SYSTEM_HAS_POWERED_ON,
     SYSTEM_WILL_SLEEP,
@@ -23,6 +22,7 @@ from traymon.desktop.watch_macos import (
     open_route_socket,
     says_change,
 )
+from traymon.desktop.watch.network import NetworkWatcher
 
 ADD, DELETE, GET, NEWADDR, DELADDR, IFINFO = 0x1, 0x2, 0x4, 0xC, 0xD, 0xE
 HOST = 0x4

@@ -8,7 +8,7 @@ import pytest
 from tests.support import PATIENCE_S
 from tests.watchkit import Heard
 from traymon.desktop import watch
-from traymon.desktop.watch_windows import (
+from traymon.desktop.watch.windows import (
     PBT_APMRESUMEAUTOMATIC,
     PBT_APMRESUMESUSPEND,
     PBT_APMSUSPEND,

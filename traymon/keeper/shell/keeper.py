@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from traymon.desktop.clocks import Clocks
-from traymon.desktop.clockwatch import ClockWatch, Slept
+from traymon.desktop.watch.clockwatch import ClockWatch, Slept
 from traymon.keeper.core import Core, Status
 from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause, Fact, Phase

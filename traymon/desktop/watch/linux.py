@@ -16,10 +16,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from traymon.desktop import netlink, watch
 from traymon.desktop.clocks import Clocks
-from traymon.desktop.clockwatch import LOOK_EACH_S, ClockWatch, signals
-from traymon.desktop.network import SETTLE_S, WayOut, way_out
+from traymon.desktop.watch import netlink, signals
+from traymon.desktop.watch.clockwatch import LOOK_EACH_S, ClockWatch, signals_of
+from traymon.desktop.watch.network import SETTLE_S, WayOut, way_out
 
 assert sys.platform == "linux"
 
@@ -32,14 +32,14 @@ _YEAR_S = 365 * 86_400
 
 
 class LinuxWatcher:
-    """The :class:`~traymon.desktop.watch.Watcher` of Linux."""
+    """The :class:`~traymon.desktop.watch.signals.Watcher` of Linux."""
 
     def __init__(
         self,
         clocks: Clocks,
         *,
         on_ready: Callable[[str], None] = lambda _: None,
-        delay_s: float = watch.SLEEP_DELAY_S,
+        delay_s: float = signals.SLEEP_DELAY_S,
     ) -> None:
         """``on_ready`` is called on the watcher's thread with ``network``, ``clock`` or ``login1`` when that one is
         being watched."""
@@ -53,7 +53,7 @@ class LinuxWatcher:
         self._ended: asyncio.Event | None = None  # made on the loop
         self._thread: threading.Thread | None = None
 
-    def start(self, tell: Callable[[watch.Signal], None]) -> None:
+    def start(self, tell: Callable[[signals.Signal], None]) -> None:
         """Begin."""
         # Owns the loop and everything watched. Daemon, and joined in stop(): a bus that hangs must not hold up the end.
         self._thread = threading.Thread(target=self._run, args=(tell,), name="system watch", daemon=True)
@@ -69,20 +69,20 @@ class LinuxWatcher:
         if self._thread is not None:
             self._thread.join(1.0)
 
-    def _run(self, tell: Callable[[watch.Signal], None]) -> None:
+    def _run(self, tell: Callable[[signals.Signal], None]) -> None:
         try:
             asyncio.run(self._watch(tell))
         except Exception:  # noqa: BLE001 - the bots are held without it
             _log.exception("the system is not watched any more; the clocks and silent links tell the rest")
 
-    async def _watch(self, tell: Callable[[watch.Signal], None]) -> None:
+    async def _watch(self, tell: Callable[[signals.Signal], None]) -> None:
         ended = asyncio.Event()
         with self._lock:
             self._loop, self._ended = asyncio.get_running_loop(), ended
             if self._stopped:
                 return
 
-        def tell_all(found: list[watch.Signal]) -> None:
+        def tell_all(found: list[signals.Signal]) -> None:
             for signal in found:
                 try:
                     tell(signal)
@@ -97,14 +97,14 @@ class LinuxWatcher:
             sleep.cancel()
             await asyncio.gather(sleep, return_exceptions=True)
 
-    async def _watch_sleep(self, tell: Callable[[watch.Signal], None]) -> None:
-        from traymon.desktop.login1 import Login1
+    async def _watch_sleep(self, tell: Callable[[signals.Signal], None]) -> None:
+        from traymon.desktop.watch.login1 import Login1
 
         login1 = Login1(tell, on_ready=lambda: self._on_ready("login1"), delay_s=self._delay_s)
         await login1.follow()
 
     def _watch_network(
-        self, tell: Callable[[list[watch.Signal]], None], watched: contextlib.ExitStack
+        self, tell: Callable[[list[signals.Signal]], None], watched: contextlib.ExitStack
     ) -> None:
         try:
             opened = watched.enter_context(netlink.open_socket())
@@ -117,7 +117,9 @@ class LinuxWatcher:
         watched.callback(loop.remove_reader, opened)
         self._on_ready("network")
 
-    def _watch_clock(self, tell: Callable[[list[watch.Signal]], None], watched: contextlib.ExitStack) -> None:
+    def _watch_clock(
+        self, tell: Callable[[list[signals.Signal]], None], watched: contextlib.ExitStack
+    ) -> None:
         clock = _Clock(self._clocks, tell)
         watched.callback(clock.close)
         self._on_ready("clock")
@@ -126,7 +128,7 @@ class LinuxWatcher:
 class _Clock:
     """Looks at the clocks, on the loop, when the kernel says so; where it cannot say, each :data:`LOOK_EACH_S`."""
 
-    def __init__(self, clocks: Clocks, tell: Callable[[list[watch.Signal]], None]) -> None:
+    def __init__(self, clocks: Clocks, tell: Callable[[list[signals.Signal]], None]) -> None:
         self._clocks = ClockWatch(clocks)
         self._tell = tell
         self._loop = asyncio.get_running_loop()
@@ -144,14 +146,14 @@ class _Clock:
         except OSError as error:
             self.close()
             self._do_without(error)
-        self._tell(signals(self._clocks.look()))
+        self._tell(signals_of(self._clocks.look()))
 
     def _do_without(self, error: OSError) -> None:
         _log.debug("the kernel does not tell of set clocks (%s); looking each %g s", error, LOOK_EACH_S)
         self._loop.call_later(LOOK_EACH_S, self._look_again)
 
     def _look_again(self) -> None:
-        self._tell(signals(self._clocks.look()))
+        self._tell(signals_of(self._clocks.look()))
         self._loop.call_later(LOOK_EACH_S, self._look_again)
 
     def close(self) -> None:
@@ -165,7 +167,7 @@ class _Clock:
 class _Network:
     """Reads rtnetlink on the loop, and looks at the network once a burst is over."""
 
-    def __init__(self, opened: socket.socket, tell: Callable[[list[watch.Signal]], None]) -> None:
+    def __init__(self, opened: socket.socket, tell: Callable[[list[signals.Signal]], None]) -> None:
         self._opened = opened
         self._tell = tell
         self._changes = netlink.Changes()

@@ -15,7 +15,7 @@ from dbus_fast import BusType, DBusError, Message, MessageType
 from dbus_fast.aio import MessageBus
 
 from traymon import words
-from traymon.desktop import watch
+from traymon.desktop.watch import signals
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Login1:
 
     def __init__(
         self,
-        tell: Callable[[watch.Signal], None],
+        tell: Callable[[signals.Signal], None],
         *,
         on_ready: Callable[[], None],
         delay_s: float,
@@ -154,15 +154,15 @@ class Login1:
                 self._fall_asleep()
             case "PrepareForSleep", [False] if sender == self._owner:
                 self._begin(self._take_lock(bus))
-                self._tell(watch.Woke())
+                self._tell(signals.Woke())
             case "PrepareForShutdown", [True] if sender == self._owner:
-                self._tell(watch.SystemShutdown())  # the lock is held until the end of all
+                self._tell(signals.SystemShutdown())  # the lock is held until the end of all
 
     def _fall_asleep(self) -> None:
         loop = asyncio.get_running_loop()
         lock, self._lock = self._lock, None
         if lock is None:
-            self._tell(watch.SleepAnnounced(lambda: None))
+            self._tell(signals.SleepAnnounced(lambda: None))
             return
 
         def done() -> None:
@@ -171,7 +171,7 @@ class Login1:
                 loop.call_soon_threadsafe(lock.release)
 
         self._held_back(lock)
-        self._tell(watch.SleepAnnounced(done))
+        self._tell(signals.SleepAnnounced(done))
 
     def _held_back(self, lock: DelayLock) -> None:
         async def at_the_latest() -> None:

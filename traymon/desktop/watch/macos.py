@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from traymon.desktop import watch
+from traymon.desktop.watch import signals
 
 _log = logging.getLogger(__name__)
 
@@ -46,14 +46,14 @@ class PowerMessages(Protocol):
 
 
 class PowerWatcher:
-    """A :class:`~traymon.desktop.watch.Watcher` of sleep and wake."""
+    """A :class:`~traymon.desktop.watch.signals.Watcher` of sleep and wake."""
 
-    def __init__(self, messages: PowerMessages, delay_s: float = watch.SLEEP_DELAY_S) -> None:
+    def __init__(self, messages: PowerMessages, delay_s: float = signals.SLEEP_DELAY_S) -> None:
         self._messages = messages
         self._delay_s = delay_s
         self._thread: threading.Thread | None = None
 
-    def start(self, tell: Callable[[watch.Signal], None]) -> None:
+    def start(self, tell: Callable[[signals.Signal], None]) -> None:
         """Begin."""
         # IOKit's messages come to the run loop of a thread. Daemon, and joined in stop(): it holds nothing.
         self._thread = threading.Thread(target=self._run, args=(tell,), name="power watch", daemon=True)
@@ -65,21 +65,21 @@ class PowerWatcher:
         if self._thread is not None:
             self._thread.join(1.0)
 
-    def _run(self, tell: Callable[[watch.Signal], None]) -> None:
+    def _run(self, tell: Callable[[signals.Signal], None]) -> None:
         try:
             self._messages.run(lambda kind, argument: self._on_message(kind, argument, tell))
         except OSError as error:
             _log.debug("macOS does not tell of sleep (%s); the clocks do", error)
 
-    def _on_message(self, kind: int, argument: int, tell: Callable[[watch.Signal], None]) -> None:
+    def _on_message(self, kind: int, argument: int, tell: Callable[[signals.Signal], None]) -> None:
         try:
             if kind == SYSTEM_WILL_SLEEP:
                 # Set by whoever handles the signal; this thread waits for it, and macOS for this thread.
                 done = threading.Event()
-                tell(watch.SleepAnnounced(done.set))
+                tell(signals.SleepAnnounced(done.set))
                 done.wait(self._delay_s)
             elif kind == SYSTEM_HAS_POWERED_ON:
-                tell(watch.Woke())
+                tell(signals.Woke())
         except Exception:  # noqa: BLE001 - the caller is macOS
             _log.exception("the power message %#x could not be handled", kind)
         finally:
@@ -105,7 +105,7 @@ def open_route_socket() -> socket.socket:
 
 
 class RouteSocket:
-    """A :class:`~traymon.desktop.network.ChangeSource` by a routing socket, which ``open_socket`` makes."""
+    """A :class:`~traymon.desktop.watch.network.ChangeSource` by a routing socket, which ``open_socket`` makes."""
 
     LARGEST = 2048
 
@@ -116,7 +116,7 @@ class RouteSocket:
         self._wake, self._woken = socket.socketpair()
 
     def wait(self) -> bool:
-        """See :class:`~traymon.desktop.network.ChangeSource`."""
+        """See :class:`~traymon.desktop.watch.network.ChangeSource`."""
         if self._opened is None:
             self._opened = self._open_socket()
             self._opened.setblocking(False)
@@ -133,7 +133,7 @@ class RouteSocket:
                     return True
 
     def forget(self) -> None:
-        """See :class:`~traymon.desktop.network.ChangeSource`."""
+        """See :class:`~traymon.desktop.watch.network.ChangeSource`."""
         if self._opened is not None:
             self._waiting(self._opened)
 
@@ -145,7 +145,7 @@ class RouteSocket:
         return found
 
     def close(self) -> None:
-        """See :class:`~traymon.desktop.network.ChangeSource`."""
+        """See :class:`~traymon.desktop.watch.network.ChangeSource`."""
         self._wake.close()
 
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from traymon.desktop import watch
+from traymon.desktop.watch import signals
 
 _log = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ class PowerEvents(Protocol):
 
 
 class PowerWatcher:
-    """A :class:`~traymon.desktop.watch.Watcher` of sleep and wake."""
+    """A :class:`~traymon.desktop.watch.signals.Watcher` of sleep and wake."""
 
-    def __init__(self, events: PowerEvents, delay_s: float = watch.SLEEP_DELAY_S) -> None:
+    def __init__(self, events: PowerEvents, delay_s: float = signals.SLEEP_DELAY_S) -> None:
         self._events = events
         self._delay_s = delay_s
 
-    def start(self, tell: Callable[[watch.Signal], None]) -> None:
+    def start(self, tell: Callable[[signals.Signal], None]) -> None:
         """Begin."""
 
         def on_event(kind: int) -> None:
@@ -58,14 +58,14 @@ class PowerWatcher:
         """End."""
         self._events.unregister()
 
-    def _on_event(self, kind: int, tell: Callable[[watch.Signal], None]) -> None:
+    def _on_event(self, kind: int, tell: Callable[[signals.Signal], None]) -> None:
         if kind == PBT_APMSUSPEND:
             # Set by whoever handles the signal; the system's thread waits for it, and Windows for that thread.
             done = threading.Event()
-            tell(watch.SleepAnnounced(done.set))
+            tell(signals.SleepAnnounced(done.set))
             done.wait(self._delay_s)
         elif kind in (PBT_APMRESUMEAUTOMATIC, PBT_APMRESUMESUSPEND):
-            tell(watch.Woke())
+            tell(signals.Woke())
 
 
 if sys.platform == "win32":
@@ -113,7 +113,7 @@ if sys.platform == "win32":
                 self._handle = wintypes.HANDLE()
 
     class IpHelper:
-        """A :class:`~traymon.desktop.network.ChangeSource` by iphlpapi.dll."""
+        """A :class:`~traymon.desktop.watch.network.ChangeSource` by iphlpapi.dll."""
 
         def __init__(self) -> None:
             # Set by the system's threads and by close(); wait() waits for it, forget() clears it.
@@ -123,7 +123,7 @@ if sys.platform == "win32":
             self._callback = _ChangeCallback(lambda *_: self._changed.set())
 
         def wait(self) -> bool:
-            """See :class:`~traymon.desktop.network.ChangeSource`."""
+            """See :class:`~traymon.desktop.watch.network.ChangeSource`."""
             if not self._handles:
                 self._register()
             self._changed.wait()
@@ -145,12 +145,12 @@ if sys.platform == "win32":
                 self._handles.append(handle)
 
         def forget(self) -> None:
-            """See :class:`~traymon.desktop.network.ChangeSource`."""
+            """See :class:`~traymon.desktop.watch.network.ChangeSource`."""
             if not self._closed:
                 self._changed.clear()
 
         def close(self) -> None:
-            """See :class:`~traymon.desktop.network.ChangeSource`."""
+            """See :class:`~traymon.desktop.watch.network.ChangeSource`."""
             self._closed = True
             self._changed.set()
             handles, self._handles = self._handles, []

@@ -1,16 +1,13 @@
 """What the machine says about itself, as signals: sleep, wake, network, a set clock, shutdown.
 
-Every system has watchers of its own behind :class:`Watcher`; :func:`system_watchers` makes those of this one. None of
-them is needed for the bots to be held: a dead link is found by its silence and a sleep by the clocks all the same, only
-later. So whatever a watcher cannot use, it goes on without, and says so in the debug log alone.
+Every system has watchers of its own behind :class:`Watcher`. None of them is needed for the bots to be held: a dead
+link is found by its silence and a sleep by the clocks all the same, only later. So whatever a watcher cannot use, it
+goes on without, and says so in the debug log alone.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
-
-from traymon.desktop.clocks import Clocks
 
 SLEEP_DELAY_S = 1.0
 """How long the machine's falling asleep is held up at most, for the log's sake (design: "a delay lock, at most 1 s").
@@ -24,7 +21,7 @@ class RouteAppeared:
 
 @dataclass(frozen=True, slots=True)
 class AddressesChanged:
-    """This machine may have lost an address: :func:`traymon.desktop.network.still_ours` says of each whether."""
+    """This machine may have lost an address: :func:`traymon.desktop.watch.network.still_ours` says of each whether."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +62,3 @@ class Watcher(Protocol):
 
     def stop(self) -> None:
         """End, within a second; safe to call twice, and without :meth:`start`."""
-
-
-def system_watchers(clocks: Clocks) -> list[Watcher]:
-    """All that this system offers; each signal comes from one of them."""
-    if sys.platform == "linux":
-        from traymon.desktop.watch_linux import LinuxWatcher
-
-        return [LinuxWatcher(clocks)]
-    from traymon.desktop.clockwatch import ClockWatcher
-
-    watchers: list[Watcher] = [ClockWatcher(clocks)]
-    if sys.platform == "win32":
-        from traymon.desktop.network import NetworkWatcher
-        from traymon.desktop.watch_windows import IpHelper, PowerProfile, PowerWatcher
-
-        watchers += [PowerWatcher(PowerProfile()), NetworkWatcher(IpHelper())]
-    elif sys.platform == "darwin":
-        from traymon.desktop.network import NetworkWatcher
-        from traymon.desktop.watch_macos import IoKit, PowerWatcher, RouteSocket, open_route_socket
-
-        watchers += [PowerWatcher(IoKit()), NetworkWatcher(RouteSocket(open_route_socket))]
-    return watchers

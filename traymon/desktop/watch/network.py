@@ -8,7 +8,7 @@ from collections.abc import Callable, Set
 from contextlib import suppress
 from typing import Protocol
 
-from traymon.desktop import watch
+from traymon.desktop.watch import signals
 
 _log = logging.getLogger(__name__)
 
@@ -55,18 +55,18 @@ class WayOut:
 
     def look(
         self, way: Set[str], *, route_came: bool = False, address_left: bool = False
-    ) -> list[watch.Signal]:
+    ) -> list[signals.Signal]:
         """What is to be told once a burst of changes is over and ``way`` is the way out.
 
         ``route_came`` counts as well: behind a proxy in the same network there need not be a way out.
         """
         new = way - self._way
         self._way = way
-        told: list[watch.Signal] = []
+        told: list[signals.Signal] = []
         if address_left:
-            told.append(watch.AddressesChanged())  # first: a link on the old address needs the route
+            told.append(signals.AddressesChanged())  # first: a link on the old address needs the route
         if new or route_came:
-            told.append(watch.RouteAppeared())
+            told.append(signals.RouteAppeared())
         return told
 
 
@@ -84,7 +84,7 @@ class ChangeSource(Protocol):
 
 
 class NetworkWatcher:
-    """A :class:`~traymon.desktop.watch.Watcher` for systems that tell of changes without their meaning.
+    """A :class:`~traymon.desktop.watch.signals.Watcher` for systems that tell of changes without their meaning.
 
     ``way`` stands for :func:`way_out` in tests.
     """
@@ -103,7 +103,7 @@ class NetworkWatcher:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, tell: Callable[[watch.Signal], None]) -> None:
+    def start(self, tell: Callable[[signals.Signal], None]) -> None:
         """Begin."""
         # Waits in the source. Daemon, and joined in stop(): a source that cannot be woken must not hold up the end.
         self._thread = threading.Thread(target=self._run, args=(tell,), name="network watch", daemon=True)
@@ -116,7 +116,7 @@ class NetworkWatcher:
         if self._thread is not None:
             self._thread.join(1.0)
 
-    def _run(self, tell: Callable[[watch.Signal], None]) -> None:
+    def _run(self, tell: Callable[[signals.Signal], None]) -> None:
         try:
             known = WayOut(self._way())
             while self._source.wait() and not self._ended.wait(self._settle_s):

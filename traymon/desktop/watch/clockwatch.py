@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from traymon.desktop import watch
 from traymon.desktop.clocks import Clocks
+from traymon.desktop.watch import signals
 
 _log = logging.getLogger(__name__)
 
@@ -85,13 +85,13 @@ class ClockWatch:
         return compare(last, reading) if last is not None else []
 
 
-def signals(found: list[Slept | Stepped]) -> list[watch.Signal]:
+def signals_of(found: list[Slept | Stepped]) -> list[signals.Signal]:
     """The same as others are told it."""
-    return [watch.Woke() if isinstance(each, Slept) else watch.ClockSet(each.ms) for each in found]
+    return [signals.Woke() if isinstance(each, Slept) else signals.ClockSet(each.ms) for each in found]
 
 
 class ClockWatcher:
-    """A :class:`~traymon.desktop.watch.Watcher` that looks at the clocks each ``each_s`` seconds."""
+    """A :class:`~traymon.desktop.watch.signals.Watcher` that looks at the clocks each ``each_s`` seconds."""
 
     def __init__(self, clocks: Clocks, each_s: float = LOOK_EACH_S) -> None:
         self._clocks = clocks
@@ -100,7 +100,7 @@ class ClockWatcher:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, tell: Callable[[watch.Signal], None]) -> None:
+    def start(self, tell: Callable[[signals.Signal], None]) -> None:
         """Begin."""
         # Looks at the clocks. Daemon, and joined in stop(): it holds nothing.
         self._thread = threading.Thread(target=self._run, args=(tell,), name="clock watch", daemon=True)
@@ -112,10 +112,10 @@ class ClockWatcher:
         if self._thread is not None:
             self._thread.join(1.0)
 
-    def _run(self, tell: Callable[[watch.Signal], None]) -> None:
+    def _run(self, tell: Callable[[signals.Signal], None]) -> None:
         clocks = ClockWatch(self._clocks)
         while not self._ended.wait(self._each_s):
-            for signal in signals(clocks.look()):
+            for signal in signals_of(clocks.look()):
                 try:
                     tell(signal)
                 except Exception:  # noqa: BLE001 - one signal that nobody could use must not end the watch
