@@ -163,3 +163,20 @@ def test_a_link_that_was_let_go_says_goodbye_to_slack(slack: Simulator, socket: 
     closer.join(PATIENCE_S)
     socket.runner.join(PATIENCE_S)
     assert slack.truth().links_of(APP)[-1].ended_by == "client_close"
+
+
+@pytest.mark.parametrize(
+    ("event", "cause"),
+    [
+        ({"type": "error", "error": {"code": 2, "msg": "no"}}, Cause.SLACK_ERROR),
+        ({"type": "team_migration_started"}, Cause.TEAM_MIGRATION),
+    ],
+    ids=["error", "migration"],
+)
+def test_what_slack_says_on_a_live_link_is_no_failed_attempt(
+    slack: Simulator, rtm: Running, event: dict[str, object], cause: Cause
+) -> None:
+    up(rtm, None)
+    slack.push(RTM, event)
+    got = rtm.end()
+    assert (got.cause, got.phase) == (cause, Phase.LIVE)

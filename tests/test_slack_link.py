@@ -365,6 +365,12 @@ def test_a_spent_url(connect, slack):
     assert end_of(link).phase is Phase.HELLO
 
 
+def test_disconnect_is_no_word_of_rtm():
+    """Nothing in the open messages of a workspace may pass for Socket Mode's "switched off"."""
+    with linked(lambda sock: sock.sendall(frame(b'{"type":"disconnect","reason":"link_disabled"}'))) as link:
+        assert link.receive() == Other("disconnect")
+
+
 def test_a_link_ends_once(link, slack):
     slack.strike(TOKEN, Close(1001, "first"))
     first = end_of(link)
@@ -584,6 +590,7 @@ def test_no_hello_is_the_keepers_affair(connect, slack):
         (b"", Cause.ABRUPT_CLOSE),
         (b"\x15\x03\x01\x00\x02\x02\x16", Cause.NOT_WEBSOCKET),
         (b"HTTP/1.1 banana\r\n\r\n", Cause.NOT_WEBSOCKET),
+        (b"\r\nHTTP/1.1 101 x\r\n\r\n", Cause.NOT_WEBSOCKET),
         (b"HTTP/1.1 101 x\r\nbroken\r\n\r\n", Cause.NOT_WEBSOCKET),
         (b"HTTP/1.1 101 \xff\xff\r\n\xff\r\n\r\n", Cause.NOT_WEBSOCKET),
         (b"HTTP/1.1 403 No\r\nContent-Length: banana\r\n\r\n", 403),
@@ -598,6 +605,7 @@ def test_no_hello_is_the_keepers_affair(connect, slack):
         "nothing",
         "tls",
         "no number",
+        "an empty line first",
         "no colon",
         "not utf-8",
         "no length",

@@ -201,7 +201,8 @@ def test_rate_limited_with_status_200():
     [
         (HttpStatus(503), "HTTP 503", None),
         (HttpStatus(500, body=b"oops"), "HTTP 500", None),
-        (GarbageAnswer(), "", '{"ok": tru'),
+        (GarbageAnswer(), "", "{"),
+        (GarbageAnswer('{"ok":true}'.encode("utf-16-le")), "", "{"),  # RFC 8259 8.1: JSON is UTF-8
         (GarbageAnswer(b"\xff\xfe"), "", "\\xff\\xfe"),
         (GarbageAnswer(b""), "", ""),
         pytest.param(GarbageAnswer(b"[" * 100_000), "", "[" * 48, id="too deep"),
@@ -294,6 +295,31 @@ def test_an_answer_without_end(chunked):
     got = answered_by(script)
     assert (got.cause, got.detail) == (Cause.SLACK_ERROR, "the answer is too long")
     assert ANSWER_LIMIT < 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("head", "cause", "detail"),
+    [
+        (b"Content-Length: 1000000000000", Cause.ABRUPT_CLOSE, ""),
+        (b"Content-Length: 99999999999999999999", Cause.ABRUPT_CLOSE, ""),
+        (b"Transfer-Encoding: chunked\r\n\r\n7fffffffffffffff", Cause.ABRUPT_CLOSE, ""),
+        (b"Transfer-Encoding: chunked\r\n\r\n-7fffffffffffffff7", Cause.SLACK_ERROR, ""),
+        (b"Transfer-Encoding: chunked\r\n\r\n-5", Cause.SLACK_ERROR, ""),
+    ],
+)
+def test_a_length_that_nothing_has(head, cause, detail):
+    """No room is made for what an answer claims, only for what comes."""
+    got = answered_by(saying(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n{}"))
+    assert (got.cause, got.phase, got.detail) == (cause, Phase.API, detail)
+    assert "exception" not in got.evidence
+
+
+def test_a_broken_answer_does_not_show_its_ticket():
+    broken = b'{"ok": true, "url": "ws:\\/\\/127.0.0.1:8123\\/TICKET", "self"'
+    got = answered_by(saying(http_answer(broken)))
+    assert (got.cause, got.evidence["first_bytes"]) == (Cause.SLACK_ERROR, "{")
+    got = answered_by(saying(broken))  # not even HTTP
+    assert (got.cause, got.evidence["first_bytes"]) == (Cause.SLACK_ERROR, "{")
 
 
 def test_headers_without_end():

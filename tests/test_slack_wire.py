@@ -73,6 +73,31 @@ def test_bytes_come_and_go(pair):
     assert wire.recv(1) == b""
 
 
+@pytest.mark.parametrize("kind", ["pair", "tls_pair"])
+def test_reading_ahead_hands_out_what_is_asked_for(kind, request):
+    wire, theirs = request.getfixturevalue(kind)
+    wire.read_ahead = True
+    wire.deadline = time.monotonic() + LIMIT_S
+    wire.allowance = 8
+    theirs.sendall(b"abcdefghi")
+    assert [wire.recv(1), wire.recv(2)] == [b"a", b"bc"]
+    assert wire.recv(4) == b"defg"
+    assert wire.first_bytes == "abcdefg"
+    assert wire.recv(1) == b"h"
+    with pytest.raises(TooMuchError):
+        wire.recv(1)
+
+
+def test_after_abort_nothing_that_was_read_ahead_is_handed_out(pair):
+    wire, theirs = pair
+    wire.read_ahead = True
+    theirs.sendall(b"ab")
+    assert wire.recv(1) == b"a"
+    wire.abort()
+    with pytest.raises(WireAbortedError):
+        wire.recv(1)
+
+
 def test_a_read_ends_at_the_deadline(pair):
     wire, _ = pair
     start = time.monotonic()

@@ -194,6 +194,8 @@ class Link:
             self._phase = Phase.LIVE
         elif isinstance(message, frames.Malformed) and opcode == ABNF.OPCODE_TEXT and not _is_utf8(payload):
             raise self._end_by(WebSocketPayloadException())  # RFC 6455 8.1
+        elif isinstance(message, frames.Disconnect) and self._transport == "rtm":
+            return frames.Other("disconnect")  # Socket Mode's alone: RTM's links end otherwise
         return message
 
     def _read_out(self, deadline: float) -> None:
@@ -386,12 +388,15 @@ def _shake_hands(wire: Wire, url: str, target: Target, limit_s: float) -> _WebSo
     socket = _WebSocket(wire)
     wire.deadline = time.monotonic() + limit_s
     wire.allowance = _HANDSHAKE_LIMIT
+    wire.read_ahead = True
     facts: dict[str, Fact] = {"host": target.host}
     with step(Phase.HANDSHAKE, reached=True, **facts):
         try:
             # Typed by nobody; the wire stands for the socket.
             socket.connect(url, socket=wire, redirect_limit=0, suppress_origin=True)  # type: ignore[no-untyped-call]
         except WebSocketBadStatusException as refusal:
+            if refusal.status_code is None:  # an answer that began with an empty line
+                raise _unlike_a_handshake(wire, facts) from None
             raise _refused(refusal.status_code, refusal.resp_headers, facts) from None
         except (WebSocketConnectionClosedException, WebSocketTimeoutException):
             if not wire.first_bytes:

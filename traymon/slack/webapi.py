@@ -28,6 +28,7 @@ from traymon.slackwire import api, codes
 
 ANSWER_LIMIT = 8 * 1024 * 1024
 """Bytes. The answers of the methods called here are a few hundred; a stream without end must not fill the memory."""
+_PIECE = 65_536
 
 # Without a parent, so that no configuration of the root logger reaches it. slack_sdk looks at the level itself.
 _silent = logging.Logger("traymon.slack.sdk", logging.CRITICAL + 1)
@@ -174,7 +175,7 @@ def _exchange(wire: Wire, target: Target, endpoint: Endpoint, req: Request, limi
     try:
         connection.request(req.get_method(), selector, cast("bytes | None", req.data), headers)
         response = connection.getresponse()
-        body = response.read()
+        body = _body(response)
     except TooMuchError:
         raise _slack_error("the answer is too long", {"host": target.host}) from None
     except http.client.RemoteDisconnected:
@@ -183,10 +184,23 @@ def _exchange(wire: Wire, target: Target, endpoint: Endpoint, req: Request, limi
         # As seen from here: the connection ended in the middle of the answer.
         raise http.client.RemoteDisconnected("") from None
     except http.client.HTTPException:
-        facts: dict[str, Fact] = {"host": target.host, "first_bytes": wire.first_bytes}
+        facts: dict[str, Fact] = {"host": target.host, "first_bytes": _up_to_an_object(wire.first_bytes)}
         raise _slack_error("", facts) from None
     headers = {name.lower(): value for name, value in response.getheaders()}
     return _Answer(response.status, headers, hidden(body, wire.secret))
+
+
+def _body(response: http.client.HTTPResponse) -> bytes:
+    """The whole body. In pieces, as http.client makes room at once for whatever length an answer claims to have."""
+    body = bytearray()
+    try:
+        while piece := response.read(_PIECE):
+            body += piece
+    except (ValueError, OverflowError):  # a chunk of negative length
+        raise http.client.HTTPException from None
+    if response.length:  # in pieces, it does not tell itself that the rest of the claimed length is missing
+        raise http.client.IncompleteRead(bytes(body), response.length)
+    return bytes(body)
 
 
 def _judge(answer: _Answer, facts: Mapping[str, Fact]) -> None:
@@ -207,7 +221,7 @@ def _judge(answer: _Answer, facts: Mapping[str, Fact]) -> None:
             type(data), "a number"
         )
         raise _slack_error(f"the answer is {kind}, not an object", facts)
-    facts = {**facts, "first_bytes": printable_bytes(answer.body)}
+    facts = {**facts, "first_bytes": _up_to_an_object(printable_bytes(answer.body))}
     if _is_page(answer):
         # Slack's API never answers 200 with a page; a network that wants a sign-in, or a filter, does.
         raise SlackError(Failure(Cause.CAPTIVE_PORTAL, Phase.API, evidence=facts))
@@ -242,10 +256,17 @@ def _refusal(code: str, data: Mapping[str, object], answer: _Answer, facts: Mapp
 
 
 def _json(body: bytes) -> tuple[object, bool]:
+    """Of the very text that slack_sdk is given: JSON is UTF-8 (RFC 8259 8.1), though Python would guess others."""
     try:
-        return json.loads(body), True
+        return json.loads(body.decode("utf-8", "replace")), True
     except (ValueError, RecursionError):
         return None, False
+
+
+def _up_to_an_object(first_bytes: str) -> str:
+    """As evidence: what is broken may be Slack's own answer, and that holds a ticket wherever it broke."""
+    before, brace, _ = first_bytes.partition("{")
+    return before + brace
 
 
 def _is_page(answer: _Answer) -> bool:

@@ -60,6 +60,11 @@ class Wire:
         """When the step under way is over: reads then raise TimeoutError. Set by the reading thread."""
         self.allowance: int | None = None
         """Bytes that may still be read before :class:`TooMuchError`; ``None``: any. Set by the reading thread."""
+        self.read_ahead = False
+        """Take in all that is there and hand out what is asked for: websocket-client asks byte by byte. Not before TLS,
+        which reads the socket past this. Set by the reading thread."""
+        self._ahead = b""  # taken in, handed out up to _ahead_at; only the reading thread
+        self._ahead_at = 0
         self.secret = b""
         """What was sent and must not come back as evidence: some servers echo a request in their refusal."""
         self._head = b""
@@ -118,8 +123,14 @@ class Wire:
 
         Raises OSError, TimeoutError (after ``deadline``), TooMuchError or WireAbortedError.
         """
-        with self._inside():
-            data = self._recv_plain(size) if self._tls is None else self._recv_tls(self._tls, size)
+        data = self._from_ahead(size)
+        if not data:
+            most = max(size, _CHUNK) if self.read_ahead else size
+            with self._inside():
+                data = self._recv_plain(most) if self._tls is None else self._recv_tls(self._tls, most)
+            if len(data) > size:
+                self._ahead, self._ahead_at = data, 0
+                data = self._from_ahead(size)
         if self.allowance is not None:
             self.allowance -= len(data)
             if self.allowance < 0:
@@ -204,6 +215,16 @@ class Wire:
                 self._users -= 1
                 if self._aborted and self._users == 0:
                     self._raw.close()
+
+    def _from_ahead(self, size: int) -> bytes:
+        """What was taken in before; nothing where that is used up."""
+        data = self._ahead[self._ahead_at : self._ahead_at + size]
+        self._ahead_at += len(data)
+        if data and self._aborted:
+            raise WireAbortedError
+        if self._ahead_at == len(self._ahead):
+            self._ahead, self._ahead_at = b"", 0
+        return data
 
     def _recv_plain(self, size: int) -> bytes:
         while True:

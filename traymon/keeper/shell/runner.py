@@ -171,10 +171,10 @@ class LinkRunner:
                 cause = Cause.URL_EXPIRED if code == SPENT_URL else Cause.SLACK_ERROR
                 evidence = {"error": code}
                 return without_secrets(
-                    Failure(cause, Phase.HELLO, message, reached_slack=True, evidence=evidence)
+                    Failure(cause, self._phase, message, reached_slack=True, evidence=evidence)
                 )
             case frames.TeamMigration():
-                return Failure(Cause.TEAM_MIGRATION, Phase.LIVE, reached_slack=True)
+                return Failure(Cause.TEAM_MIGRATION, self._phase, reached_slack=True)
             case _:
                 return ev.FrameReceived(number)
 
