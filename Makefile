@@ -4,7 +4,8 @@
 #   make run  [NO_TRAY=1]                run it for your own bots
 #   make test                            all checks, then all tests
 #   make check                           format, lint, types, layers
-#   make bench                           measure it against its budgets, three minutes in a real panel
+#   make bench                           measure its budgets, then it beside other clients (npm); 12 minutes
+#   make soak                            100,000 cases of wrong bytes, then fifty bots at once for over an hour
 #   make screenshots                     take the pictures of README and docs anew, in a real panel
 #   make icons                           draw the icons anew from their SVG sources
 #
@@ -20,7 +21,7 @@ given = $(if $(filter command line,$(origin $(1))),$($(1)))
 TRAY_OPTION := $(if $(call given,NO_TRAY),--no-tray)
 SECONDS_OPTION := $(if $(call given,SECONDS),--seconds $(SECONDS))
 
-.PHONY: help demo run test check bench icons screenshots clean
+.PHONY: help demo run test check bench soak icons screenshots clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -44,6 +45,10 @@ check: $(VENV)/.has-test
 
 bench: $(VENV)/.has-test
 	@$(BIN)/python -m tests.bench
+
+soak: $(VENV)/.has-test
+	$(BIN)/python -m tests.fuzz --cases 100000
+	$(BIN)/python -m tests.soak
 
 icons: $(VENV)/.has-test
 	$(BIN)/python assets/render.py

@@ -2,7 +2,7 @@
 
 Nothing is asserted: over its budget is a number in the table, not a failure.
 
-    python -m tests.bench [start] [one] [many] [fifty]
+    python -m tests.bench [start] [one] [many] [fifty] [peers]
 
 Nothing else should run meanwhile. Numbers of another machine mean nothing; only those of one run can be compared.
 """
@@ -18,6 +18,7 @@ from statistics import median
 from tests.bench.app import RunningApp, running_app
 from tests.bench.baseline import bare_process, bare_reconnect, wall_time
 from tests.bench.desktop import Desktop, desktop, missing_packages
+from tests.bench.peers import __main__ as peers
 from tests.bench.process import rss_kb, use
 from tests.bench.slack import LATENCY_MS, SlackProcess
 from tests.bench.table import Row, megabytes, milliseconds, number, percent, render, times
@@ -131,6 +132,10 @@ PARTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
 }
 
 
+PEERS = "peers"
+"""The part with a table of its own: traymon beside other clients."""
+
+
 def _settled_kb(app: RunningApp) -> int:
     _wait(SETTLE_S)
     if not app.all_online():
@@ -153,11 +158,20 @@ def _wait(seconds: float) -> None:
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Measure the wanted parts, or all, and print the table. 1 when something could not be measured."""
-    unknown = [name for name in wanted if name not in PARTS]
+    """Measure the wanted parts, or all, and print their tables. 1 when something could not be measured."""
+    unknown = [name for name in wanted if name not in (*PARTS, PEERS)]
     if unknown:
-        print(f"No such part: {' '.join(unknown)}. Parts: {' '.join(PARTS)}", file=sys.stderr)
+        print(f"No such part: {' '.join(unknown)}. Parts: {' '.join((*PARTS, PEERS))}", file=sys.stderr)
         return 1
+    failed = 0
+    if budgets := [name for name in wanted or PARTS if name != PEERS]:
+        failed |= _budgets(budgets)
+    if PEERS in wanted or not wanted:
+        failed |= peers.main()
+    return failed
+
+
+def _budgets(wanted: Sequence[str]) -> int:
     missing = missing_packages()
     if missing:
         print(f"The bench needs these packages: {' '.join(missing)}", file=sys.stderr)
@@ -166,7 +180,7 @@ def main(wanted: Sequence[str]) -> int:
     failed = False
     with tempfile.TemporaryDirectory(prefix="traymon-bench-") as folder, desktop(Path(folder)) as on:
         bench = Bench(on)
-        for name in wanted or PARTS:
+        for name in wanted:
             print(f"{name}: {PARTS[name].__doc__}", file=sys.stderr, flush=True)
             try:
                 rows += PARTS[name](bench)
@@ -174,7 +188,7 @@ def main(wanted: Sequence[str]) -> int:
                 # What was measured so far took minutes: it is shown all the same.
                 traceback.print_exc()
                 failed = True
-    print(render(rows))
+    print(render(rows), flush=True)
     return 1 if failed else 0
 
 
