@@ -469,7 +469,8 @@ def frame(
         head = first + bytes([second | 127]) + struct.pack("!Q", size)
     if mask:
         head += mask
-        payload = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+        key = (mask * (size // 4 + 1))[:size]
+        payload = (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
     return head + payload
 
 

@@ -26,11 +26,16 @@ class Reading:
         return any(kind_of(message) == "hello" for message in self.messages)
 
 
-def kind_of(message: bytes) -> object:
-    """The ``type`` of a message, where it has one."""
+def kind_of(message: bytes, *, strict: bool = False) -> object:
+    """The ``type`` of a message, where it has one.
+
+    ``strict``: only of JSON that every reader takes; with half a surrogate pair in it, some do not (RFC 8259 8.2).
+    """
     try:
         # parse_int: Python refuses to read very long numbers
         whole = json.loads(message.decode(), parse_constant=_no_constant, parse_int=len)
+        if strict:
+            json.dumps(whole, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return whole.get("type") if isinstance(whole, dict) else None

@@ -85,7 +85,7 @@ class WrongOnce:
             self.sent_link = b"".join(pieces)
             return self._be_wrong(sock, pieces)
         answer = (
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+            b"HTTP/1.1 101 x\r\nUpgrade:websocket\r\nConnection:Upgrade\r\nSec-WebSocket-Accept:"
             + accept
             + b"\r\n\r\n"
         )
