@@ -49,6 +49,7 @@ bench: $(VENV)/.has-test
 soak: $(VENV)/.has-test
 	$(BIN)/python -m tests.fuzz --cases 100000
 	$(BIN)/python -m tests.soak
+	TRAYMON_LONG_TROUBLE=1 $(BIN)/pytest -q tests/test_bad_networks.py
 
 icons: $(VENV)/.has-test
 	$(BIN)/python assets/render.py
