@@ -169,7 +169,11 @@ def bent(rng: random.Random, whole: object) -> object:
         parent, key = rng.choice(places)
         match rng.randrange(6):
             case 0 | 1 | 2:
-                parent[key] = url(rng) if key == "url" and rng.random() < 0.85 else value(rng)
+                parent[key] = (
+                    url(rng)
+                    if key == "url" and str(parent[key]).startswith("ws") and rng.random() < 0.85
+                    else value(rng)
+                )
             case 3 if isinstance(parent, dict):
                 del parent[key]
             case 4:

@@ -317,7 +317,7 @@ def _was_refused(slack: WrongOnce, transport: str) -> bool:
     if slack.sent_link:
         link = b"".join(reference.read(slack.sent_link).messages)
         return transport == "socket" and b"link_disabled" in _plain(link)
-    whole = re.sub(rb"\r\n[^\r\n]*\r\n", b"", slack.sent)  # where it came in chunks
+    whole = re.sub(rb"\r\n[0-9a-fA-F]{1,4}(;[^\r\n]*)?\r\n", b"", slack.sent)  # where it came in chunks
     return any(code.encode() in _plain(data) for code in _REFUSALS for data in (slack.sent, whole))
 
 
