@@ -41,6 +41,8 @@ class Ordeal:
     begin: Callable[[Simulator], None] | None = None
     end: Callable[[Simulator], None] | None = None
     """Of an outage of ``OUTAGE_S``: before and after."""
+    prompt: bool = False
+    """Answered within tenths of a second by some: its strikes are ``APART_S`` apart."""
     planned: bool = False
     """What counts is the gap between the old link's end and the next hello."""
 
@@ -71,12 +73,15 @@ def _handshake(fault: NoHello | HandshakeHang) -> Callable[[Simulator, str, str]
 
 # The order is that of the strikes: first what is answered within tenths of a second, while nothing else goes on.
 ORDEALS = (
-    Ordeal("fin", "FIN", _fin),
-    Ordeal("rst", "RST", lambda slack, token, _: slack.strike(token, Rst())),
+    Ordeal("fin", "FIN", _fin, prompt=True),
+    Ordeal("rst", "RST", lambda slack, token, _: slack.strike(token, Rst()), prompt=True),
     Ordeal(
-        "close", f"close frame {CLOSE_CODE}", lambda slack, token, _: slack.strike(token, Close(CLOSE_CODE))
+        "close",
+        f"close frame {CLOSE_CODE}",
+        lambda slack, token, _: slack.strike(token, Close(CLOSE_CODE)),
+        prompt=True,
     ),
-    Ordeal("goodbye", "goodbye: gap", _goodbye, planned=True),
+    Ordeal("goodbye", "goodbye: gap", _goodbye, prompt=True, planned=True),
     Ordeal("silence", "silence", lambda slack, token, _: slack.strike(token, Silence())),
     Ordeal("no-hello", "FIN, no hello once", _handshake(NoHello())),
     Ordeal("hung-handshake", "FIN, handshake hangs once", _handshake(HandshakeHang())),

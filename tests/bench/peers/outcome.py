@@ -13,7 +13,7 @@ LIMIT_S = 90
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A line of traymon's log, as its process printed it: after the commit."""
+    """A line of traymon's log, and when it was seen there, after the commit."""
 
     at: int
     kind: str
@@ -67,6 +67,9 @@ class Case:
         return Outcome(
             back_s=self._back_s(truth, link),
             calls=len(calls),
+            links=sum(
+                one.serial > self.serial and one.gone_at is None for one in truth.links_of(self.tokens[-1])
+            ),
             noticed_s=(min(signs) - self.struck_at) / 1000 if signs else math.inf,
             logged_s=(logged[0] - self.struck_at) / 1000 if logged else math.inf,
         )
@@ -89,7 +92,9 @@ class Outcome:
 
     back_s: float
     calls: int
+    links: int
+    """Open in the end; more than one means that events come twice, or that payloads are shared out."""
     noticed_s: float
     """Traymon: until it asked for a link, or until its log had the stop, whichever was first."""
     logged_s: float
-    """Traymon: until its log had the stop (or the handover): committed, then printed."""
+    """Traymon: until its log had the stop (or the handover): committed, then written to the text log."""

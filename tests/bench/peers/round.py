@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from tests.bench.app import TRAYMON
 from tests.bench.peers.kinds import Kind, environment
@@ -25,6 +24,7 @@ STABLE_S = 61
 """A session older than a minute is followed by a try at once (keeper.core.policy.stable_after)."""
 TICK_S = 0.1
 """Between two looks at the simulators' records, which carry the times."""
+LOG_TICK_S = 0.01
 BARE = "bare"
 
 Key = tuple[str, str]
@@ -38,7 +38,7 @@ class Round:
     outcomes: Mapping[Key, Outcome]
     """Without those clients that were not online when their ordeal came."""
     bares_s: Sequence[float]
-    """Bare reconnects, by turns with FIN and RST."""
+    """Bare reconnects, by turns with FIN, RST and the close frame."""
     cpu: float
     """Part of one processor that this process used, all simulators included."""
 
@@ -51,7 +51,7 @@ def play(folder: Path, kinds: Sequence[Kind]) -> Round:
             for kind in kinds:
                 bot = _bot(name, kind)
                 slack.add_bot(token_of(bot), bot, app_token=app_token_of(bot))
-        traymon = stack.enter_context(_traymon(folder, kinds, slacks))
+        log = stack.enter_context(_traymon(folder, kinds, slacks))
         for name, slack in slacks.items():
             for kind in kinds:
                 if not kind.is_traymon:
@@ -63,7 +63,7 @@ def play(folder: Path, kinds: Sequence[Kind]) -> Round:
         cases = _strikes(kinds, slacks, bare)
         _wait_for_end(cases, slacks)
         used = (time.process_time() - cpu) / (time.monotonic() - began)
-        said = traymon.said()
+        said = log.said()
         truths = {name: slack.truth() for name, slack in slacks.items()}
     return Round({key: case.outcome(truths[key[0]], said) for key, case in cases.items()}, bare.took_s, used)
 
@@ -102,12 +102,12 @@ def _strikes(kinds: Sequence[Kind], slacks: Mapping[str, Simulator], bare: "_Bar
             ordeal.begin(slack)
             ends.append((now_ms() + OUTAGE_S * 1000, ordeal))
         for kind in kinds:
-            if ordeal.name in ("fin", "rst"):
+            if ordeal.prompt and not ordeal.planned:
                 bare.reconnect()
             case = _strike(ordeal, kind, slack)
             if case is not None:
                 cases[ordeal.name, kind.name] = case
-            if ordeal.begin is None:
+            if ordeal.prompt:
                 _sleep_until(now_ms() + round(APART_S * 1000))
     for at, ordeal in ends:
         _sleep_until(at)
@@ -143,33 +143,45 @@ def _sleep_until(at: int) -> None:
     threading.Event().wait(max(0, at - now_ms()) / 1000)
 
 
-class _Traymon:
-    """Reads what the traymon process prints."""
+class _TextLog:
+    """Follows the text log that traymon appends to after each commit; a context manager."""
 
-    def __init__(self, lines: IO[str]) -> None:
-        # Guards `_said`, which the reader fills and `said` copies.
-        self._lock = threading.Lock()
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        # Read by :meth:`said` only after the follower ended.
         self._said: list[Said] = []
-        # Reads the process's output until its end, which comes before this round's. Daemon: nothing is lost with it.
-        threading.Thread(target=self._read, args=(lines,), daemon=True).start()
+        self._ended = threading.Event()
+        # Reads what is new every few milliseconds, until `_ended`.
+        self._follower = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> "_TextLog":
+        self._follower.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.said()
 
     def said(self) -> list[Said]:
-        """All lines so far."""
-        with self._lock:
-            return list(self._said)
+        """All lines; the following ends."""
+        self._ended.set()
+        self._follower.join(PATIENCE_S)
+        return self._said
 
-    def _read(self, lines: IO[str]) -> None:
-        with lines:
-            for line in lines:
-                at = now_ms()
-                cells = re.split(r"\s\s+", line.strip())
-                if len(cells) > 2:
-                    with self._lock:
-                        self._said.append(Said(at, cells[1], cells[2]))
+    def _follow(self) -> None:
+        while not (found := list(self._state.rglob("sessions.log"))):
+            if self._ended.wait(LOG_TICK_S):
+                return
+        with found[0].open() as lines:
+            begun = ""
+            while not self._ended.wait(LOG_TICK_S):
+                *whole, begun = (begun + lines.read()).split("\n")
+                for line in whole:
+                    _, kind, bot, *_ = re.split(r"\s\s+", line)
+                    self._said.append(Said(now_ms(), kind, bot))
 
 
 @contextmanager
-def _traymon(folder: Path, kinds: Sequence[Kind], slacks: Mapping[str, Simulator]) -> Iterator[_Traymon]:
+def _traymon(folder: Path, kinds: Sequence[Kind], slacks: Mapping[str, Simulator]) -> Iterator[_TextLog]:
     """The command itself, with all its bots in one process."""
     own = [kind for kind in kinds if kind.is_traymon]
     bots = {_bot(name, kind): slack.api_url for name, slack in slacks.items() for kind in own}
@@ -182,13 +194,12 @@ def _traymon(folder: Path, kinds: Sequence[Kind], slacks: Mapping[str, Simulator
             command,
             env=environment(folder),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=errors,
             stderr=errors,
-            text=True,
         )
     try:
-        assert process.stdout is not None
-        yield _Traymon(process.stdout)
+        with _TextLog(folder / "state") as log:
+            yield log
     finally:
         process.terminate()
         process.wait(PATIENCE_S)
