@@ -90,9 +90,9 @@ class Peer:
 class World:
     """One core, its Slack, and everything the core asked for, with the time of asking."""
 
-    def __init__(self, *, spares: bool = True, policy: Policy | None = None) -> None:
+    def __init__(self, *, spares: bool = True, policy: Policy | None = None, core: type[Core] = Core) -> None:
         self.random = 0.0
-        self.core = Core(lambda: self.random, policy, spare_on_suspicion=spares)
+        self.core = core(lambda: self.random, policy, spare_on_suspicion=spares)
         self.now = BEGIN
         self.plan = Plan()
         self.next_plans: deque[Plan] = deque()

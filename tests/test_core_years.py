@@ -1,10 +1,13 @@
 """The core over simulated hours and years of random trouble, every step under an independent witness."""
 
+import os
 import random
-from dataclasses import replace
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import currently_in_test_context, given, note, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.coredriver import (
@@ -28,15 +31,32 @@ from tests.coredriver import (
     rate_limited,
 )
 from tests.corewitness import Witness
-from traymon.keeper.core import Policy, State
+from tests.script import FAILURES, Recorder, Script, words_of
+from traymon.keeper.core import Core, Policy, State
 from traymon.keeper.core import events as ev
-from traymon.keeper.core.causes import Cause, Failure, Phase
+from traymon.keeper.core.causes import Cause
+from traymon.keeper.core.effects import OpenLink
 
-BAD_HANDSHAKE = Failure(Cause.NOT_WEBSOCKET, Phase.HANDSHAKE)
-NO_HELLO = Failure(Cause.URL_EXPIRED, Phase.HELLO, reached_slack=True)
-DISABLED = replace(REFUSAL, phase=Phase.LIVE, detail="link_disabled")
-MIGRATION = Failure(Cause.TEAM_MIGRATION, Phase.LIVE, reached_slack=True)
+BAD_HANDSHAKE, NO_HELLO = FAILURES["bad_handshake"], FAILURES["no_hello"]
+DISABLED, MIGRATION = FAILURES["disabled"], FAILURES["migration"]
 ENDS = (FIN, RST, UNREACHABLE, MIGRATION, TOO_MANY)
+
+PRINTED_STEPS = 400
+"""A longer history goes into a file."""
+
+
+def tell_history(script: Script) -> None:
+    """Tell whoever reads of the failure how to see it again: by Hypothesis, for the shrunken example only."""
+    text = str(script)
+    if len(script.steps) > PRINTED_STEPS:
+        # One name: of all the examples that are tried, the last is the one that is told.
+        file = Path(tempfile.gettempdir(), f"traymon-{os.getpid()}.script")
+        file.write_text(text)
+        text = f"({len(script.steps)} lines: they are in {file} already)"
+    (note if currently_in_test_context() else print)(f"{REPLAY_HINT}\n{text}")
+
+
+REPLAY_HINT = "To see it again, save these lines and run `python -m tests.replay FILE`:"
 
 RARELY = Policy(quiet_before_ping=20 * MINUTE, ping_while_busy=40 * MINUTE)
 """Pings so rare that years pass quickly: all other numbers are the real ones."""
@@ -45,10 +65,14 @@ RARELY = Policy(quiet_before_ping=20 * MINUTE, ping_while_busy=40 * MINUTE)
 class Trouble(World):
     """A world in which everything goes wrong now and then, by the dice of ``seed``."""
 
-    def __init__(self, seed: int, *, spares: bool = True, policy: Policy | None = None) -> None:
-        super().__init__(spares=spares, policy=policy)
+    def __init__(
+        self, seed: int, *, spares: bool = True, policy: Policy | None = None, core: type[Core] = Core
+    ) -> None:
+        super().__init__(spares=spares, policy=policy, core=core)
+        self.history = Recorder(self, policy, spares=spares)
+        self._told = False
         self.dice = random.Random(seed)
-        self.core._random = self.dice.random
+        self.core._random = self._roll
         self.late_events = True
         self.weather = self.fine
         self.fine_from = 0
@@ -56,6 +80,35 @@ class Trouble(World):
         self._tick_for: int | None = None
         self._tick_at = 0
         self.give(ev.Started(paused=self.dice.random() < 0.1))
+
+    # Its history, for `python -m tests.replay`
+
+    def give(self, event):
+        with self.replayable():
+            self.history.take(event)
+            return super().give(event)
+
+    @contextmanager
+    def replayable(self):
+        """What fails here is told with the history that led to it."""
+        try:
+            yield
+        except Exception:
+            if not self._told:
+                self._told = True
+                self.history.add("rest")
+                tell_history(self.history.script)
+            raise
+
+    def hush(self, number: int, silent: bool = True) -> None:
+        """The link falls silent, or no longer is."""
+        self.history.add("silence" if silent else "speech", number)
+        self.peers[number].silent = silent
+
+    def _roll(self) -> float:
+        roll = round(self.dice.random(), 4)
+        self.history.add("roll", roll)
+        return roll
 
     # How attempts go
 
@@ -106,6 +159,8 @@ class Trouble(World):
             self.weather = self.fine
         self.plan = self.weather()
         super()._carry_out(effect)
+        if isinstance(effect, OpenLink):
+            self.history.add("attempt", *words_of(self.peers[effect.link].plan))
 
     # Time: ticks come late, a little as a rule, and much when the process stood still
 
@@ -178,14 +233,14 @@ class Trouble(World):
     def silence(self) -> None:
         number = self.live()
         if number is not None:
-            self.peers[number].silent = True
+            self.hush(number)
             if self.dice.random() < 0.5:
                 self.after(self.dice.randint(0, 20_000), ev.LinkEnded(number, UNREACHABLE))
 
     def speech(self) -> None:
         number = self.live()
         if number is not None:
-            self.peers[number].silent = False
+            self.hush(number, silent=False)
             self.give(ev.FrameReceived(number))
 
     def chatter(self) -> None:
@@ -230,7 +285,9 @@ class Trouble(World):
         self.give(ev.PresenceSeen(self.dice.random() < 0.5))
 
     def freeze(self) -> None:
-        self.skip(self.dice.randint(2_000, 10 * MINUTE))
+        stood = self.dice.randint(2_000, 10 * MINUTE)
+        self.history.freeze(stood)
+        self.skip(stood)
 
     def sleep(self) -> None:
         dice = self.dice
@@ -241,7 +298,7 @@ class Trouble(World):
                 return  # called off, and nobody says so
         number = self.live()
         if number is not None and dice.random() < 0.7:
-            self.peers[number].silent = True
+            self.hush(number)
         slept = round(2_000 * 10 ** dice.uniform(0, 4))
         self.skip(slept)
         self.give(ev.Woke(slept))
@@ -288,7 +345,8 @@ class Trouble(World):
         if self.state is State.REFUSED:
             self.give(ev.TokenChanged())
         self.run(10 * MINUTE)
-        assert self.state in (State.ONLINE, State.AWAY)
+        with self.replayable():
+            assert self.state in (State.ONLINE, State.AWAY)
         self.give(ev.QuitAsked())
         self.run(HOUR)
         assert self.undropped == []
@@ -343,9 +401,11 @@ def test_years(seed, spares):
 class Storm(RuleBasedStateMachine):
     """The same trouble, each step chosen by Hypothesis, so that a failure shrinks to the few steps that it takes."""
 
+    core = Core
+
     @initialize(seed=st.integers(0, 3), spares=st.booleans())
     def begin(self, seed, spares):
-        self.world = Trouble(seed, spares=spares)
+        self.world = Trouble(seed, spares=spares, core=self.core)
 
     @rule(what=st.sampled_from(Trouble.HAPPENINGS))
     def something_happens(self, what):
