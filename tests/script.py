@@ -11,7 +11,8 @@ One line a step: how many ms pass before it, then what happens. ``#`` begins a c
                               Attempts take these lines in order, whenever they come; without one all goes well
 ``roll X``                    the next random number of the core's
 ``end LINK FAILURE``          the link ends: ``fin``, ``rst``, ``close`` … (:data:`FAILURES`)
-``silence LINK``              nothing gets through any more; ``speech LINK``: it does again
+``silence LINK``              nothing gets through any more; ``speech LINK``: it does again (what was held back
+                              comes then from the simulator, and never in virtual time: let a ``frame`` follow)
 ``frame LINK``                a frame comes; ``hello LINK``, ``pong LINK NUMBER``: one that should not come
 ``goodbye LINK CAUSE``        Slack announces the end
 ``address LINK``              this machine loses the address that the link is bound to

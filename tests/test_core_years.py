@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import currently_in_test_context, given, note, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -31,7 +32,7 @@ from tests.coredriver import (
     rate_limited,
 )
 from tests.corewitness import Witness
-from tests.script import FAILURES, Recorder, Script, words_of
+from tests.script import FAILURES, PlayedWorld, Recorder, Script, Step, words_of
 from traymon.keeper.core import Core, Policy, State
 from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause
@@ -420,8 +421,65 @@ class Storm(RuleBasedStateMachine):
             self.world.ends_well()
 
 
-TestStorm = Storm.TestCase
+# Where it fails, shrinking its long stretches of time takes minutes: Hypothesis gives itself five.
+TestStorm = pytest.mark.timeout(400)(Storm.TestCase)
 TestStorm.settings = settings(max_examples=40, stateful_step_count=40)
+
+
+ATTEMPTS = [
+    Plan(),
+    Plan(api=700, handshake=700, hello=700),
+    Plan(pong=900),
+    Plan(pong=None),
+    HANGS,
+    Plan(handshake=None),
+    Plan(hello=None),
+    Plan(handshake=None, failure=BAD_HANDSHAKE),
+    Plan(hello=None, failure=NO_HELLO),
+    *map(fails, [NO_ROUTE, REFUSED_CONNECT, SERVER_ERROR, REFUSAL, QUIET_REFUSAL, rate_limited(30 * SECOND)]),
+]
+EVENTS = (
+    [
+        f"end live {name}"
+        for name in ("fin", "rst", "close", "unreachable", "migration", "disabled", "too_many")
+    ]
+    + ["silence live", "speech live", "frame live", "goodbye live goodbye", "hello live", "address live"]
+    + ["click", "pause", "resume", "token", "route", "away", "active", "sleep", "wake 60000", "freeze 9000"]
+)
+"""What a script may hold; all but ``hello`` can be played against the simulator by one transport or the other."""
+
+
+@st.composite
+def scripts(draw) -> Script:
+    """Short scripts of all that can happen: an example that fails shrinks to the few lines that it takes."""
+    plans = [
+        Step(0, "attempt", tuple(words_of(p))) for p in draw(st.lists(st.sampled_from(ATTEMPTS), max_size=6))
+    ]
+    after = st.sampled_from([0, 100, 3_000, 6_000, 30_000, 90_000])
+    happenings = draw(st.lists(st.tuples(after, st.sampled_from([*EVENTS, "rest"])), max_size=12))
+    steps = [Step(ms, *_split(what)) for ms, what in happenings]
+    return Script([Step(0, "start"), *plans, *steps], draw(st.sampled_from(["rtm", "socket"])))
+
+
+def _split(what: str) -> tuple[str, tuple[str, ...]]:
+    word, *args = what.split()
+    return word, tuple(args)
+
+
+def keeps_its_promises(script: Script, core: type[Core] = Core) -> None:
+    """Play ``script`` before the witness; where a promise is broken, the script is told."""
+    try:
+        PlayedWorld(script, core).play()
+    except Exception:
+        tell_history(script)
+        raise
+
+
+@given(scripts())
+@settings(max_examples=300)
+def test_any_script(script):
+    assert str(Script.parse(str(script))) == str(script)
+    keeps_its_promises(script)
 
 
 def test_a_month_of_outage_stays_within_the_budget():
