@@ -1,12 +1,18 @@
 """The wiring: what only shows when the parts are put together, and nowhere else."""
 
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import app_token_of, token_of, wait_for_state, write_profile
+from tests.support import PATIENCE_S, app_token_of, token_of, wait_for_state, write_profile
 from traymon import app as module
-from traymon.app import App
+from traymon.app import App, ended_by_signals
 from traymon.config import BotConfig, Config
 from traymon.keeper.core import State
 from traymon.simulator import Simulator
@@ -45,3 +51,43 @@ def test_each_transport_has_its_own_token_in_the_keyring(
         (link,) = slack.truth().links
     assert (link.transport, link.token) == (transport, token)
     assert any("Socket Mode is a preview" in sentence for sentence in said) is (transport == "socket")
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """The signals' handlers as they were, at the end."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no thread can be signalled there")
+@pytest.mark.usefixtures("handlers")
+def test_a_signal_is_heard_though_the_main_thread_waits_and_does_not_notice() -> None:
+    """The same as one that comes just before the wait begins, which no test can time."""
+    ended: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def signal_myself() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    with ended_by_signals(lambda: ended.put(None)):
+        other = threading.Thread(target=signal_myself)
+        other.start()
+        ended.get(timeout=PATIENCE_S)
+        other.join()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal there")
+@pytest.mark.usefixtures("handlers")
+def test_a_closed_terminal_ends_only_what_does_not_outlive_it() -> None:
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+    with ended_by_signals(lambda: told.put("outlives"), outlives_terminal=True):
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert told.get(timeout=PATIENCE_S) == "outlives"
+    assert told.empty()  # of the first signal nothing came
+    with ended_by_signals(lambda: told.put("ends")):
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert told.get(timeout=PATIENCE_S) == "ends"
+    assert signal.set_wakeup_fd(-1) == -1

@@ -3,12 +3,12 @@
 import contextlib
 import logging
 import os
-import queue
 import random
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime
@@ -455,31 +455,46 @@ def _not_to_be_asked(profile: Profile, error: OSError) -> str:
     ).format(address=profile.control_address, problem=error.strerror or str(error))
 
 
-def end_on_signals(app: App, *, outlives_terminal: bool = False) -> None:
-    """SIGTERM and SIGINT (and SIGBREAK on Windows) end the app. Main thread only.
+@contextlib.contextmanager
+def ended_by_signals(end: Callable[[], None], *, outlives_terminal: bool = False) -> Iterator[None]:
+    """While it lasts, SIGTERM and SIGINT (and SIGBREAK on Windows) call ``end``, on a thread of its own. Main thread
+    only; afterwards they do nothing any more.
 
     SIGHUP comes when a terminal is closed or an ssh session breaks. With ``outlives_terminal`` it changes nothing:
     the bots are not to go offline with the window in which traymon was started.
     """
-    # From the handler to the thread below. A handler interrupts the main thread anywhere, also inside Event.set() or
-    # wait() with the event's lock held: only SimpleQueue.put() is made for that.
-    told: queue.SimpleQueue[None] = queue.SimpleQueue()
+    # From the interpreter's handler, which writes the signal's number at once, to the thread below. A handler in
+    # Python waits for the main thread to run it: where that one was just about to wait for something, it would not.
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    ending: set[int] = set()
 
-    def end() -> None:
-        told.get()
-        app.end()
+    def listen() -> None:
+        while number := reader.recv(1):
+            if number[0] in ending:
+                end()
 
-    # Ends the app in the handler's stead. Daemon: most runs of it wait for ever.
-    threading.Thread(target=end, name="signals", daemon=True).start()
-    for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):  # nohup
-            continue
-        if name == "SIGHUP" and outlives_terminal:
-            # Not SIG_IGN, which a viewer started from here would inherit.
-            signal.signal(number, lambda *_: None)
-        else:
-            signal.signal(number, lambda *_: told.put(None))
+    # Calls ``end`` in the handler's stead. Daemon: most runs of it wait until the process ends.
+    listener = threading.Thread(target=listen, name="signals", daemon=True)
+    with reader, writer:
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        listener.start()
+        try:
+            for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"):
+                number = getattr(signal, name, None)
+                if number is None or (
+                    name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN
+                ):  # nohup
+                    continue
+                if not (name == "SIGHUP" and outlives_terminal):
+                    ending.add(number)
+                # Not SIG_IGN, which a viewer started from here would inherit.
+                signal.signal(number, lambda *_: None)
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            writer.shutdown(socket.SHUT_RDWR)
+            listener.join(STOP_LIMIT_S)
 
 
 def run_app(profile: Profile, *, use_tray: bool) -> int:
@@ -534,19 +549,19 @@ def run_to_end(
 
     ``beside`` runs on a thread of its own meanwhile: the demo's script.
     """
-    end_on_signals(app, outlives_terminal=outlives_terminal)
-    try:
-        app.start()
-        if beside is not None:
-            # Plays the script. Daemon: it ends with app.ended, or with the process.
-            threading.Thread(target=beside, name="script", daemon=True).start()
-        if use_tray:
-            from traymon.tray.choose import choose_tray
+    with ended_by_signals(app.end, outlives_terminal=outlives_terminal):
+        try:
+            app.start()
+            if beside is not None:
+                # Plays the script. Daemon: it ends with app.ended, or with the process.
+                threading.Thread(target=beside, name="script", daemon=True).start()
+            if use_tray:
+                from traymon.tray.choose import choose_tray
 
-            app.use_tray(choose_tray(app.chosen, os.environ))
-        app.ended.wait()
-    finally:
-        app.stop()
+                app.use_tray(choose_tray(app.chosen, os.environ))
+            app.ended.wait()
+        finally:
+            app.stop()
 
 
 def _second_start(profile: Profile, running: AlreadyRunning, say: Callable[[str], None]) -> int:
