@@ -2,9 +2,18 @@
 
 import io
 import os
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from traymon.desktop.terminal import MOST_WAITING, Terminal
+import pytest
+
+from tests.support import PATIENCE_S, token_of, write_profile
+from traymon.desktop.terminal import MOST_WAITING, Terminal, unhurried_stderr
+from traymon.simulator import Simulator
 
 
 def test_lines_come_in_order() -> None:
@@ -45,3 +54,70 @@ def test_no_stream_is_no_error() -> None:
     with Terminal(None) as terminal:
         terminal.line("nowhere to go")
     assert not terminal._thread.is_alive()
+
+
+def test_a_terminal_that_takes_nothing_keeps_neither_the_bots_nor_the_end_waiting(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all that traymon can say, on streams that took their last byte before it began."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # without a buffer nothing is locked
+    token = token_of("bot")
+    with Simulator() as slack, _full_pipe() as full:
+        slack.add_bot(token, "bot")
+        profile = write_profile(home, {"bot": slack.api_url})
+        config = str(profile.config_file)
+        command = [sys.executable, "-m", "traymon", "--debug", "--config", config, "run", "--no-tray"]
+        traymon = subprocess.Popen(command, stdout=full, stderr=full)
+        try:
+            assert slack.wait(lambda: slack.open_links(token) == 1, PATIENCE_S)
+            slack.fin(token)
+            assert slack.wait(lambda: len(slack.truth().links_of(token)) == 2, PATIENCE_S)
+            traymon.terminate()
+            assert traymon.wait(PATIENCE_S) == 0
+        finally:
+            traymon.kill()
+            traymon.wait()
+
+
+def test_the_demo_ends_too_where_nobody_takes_what_it_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    with _full_pipe() as full:
+        command = [sys.executable, "-m", "traymon", "demo", "--no-tray", "--seconds", "1"]
+        demo = subprocess.Popen(command, stdout=full, stderr=subprocess.DEVNULL)
+        try:
+            assert demo.wait(PATIENCE_S) == 0
+        finally:
+            demo.kill()
+            demo.wait()
+
+
+def test_what_goes_to_standard_error_comes_in_order_and_the_stream_is_itself_again(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    before = sys.stderr
+    with unhurried_stderr():
+        assert sys.stderr is not before
+        print("one", "two", file=sys.stderr)
+        sys.stderr.write("three\n")
+        sys.stderr.flush()
+    assert sys.stderr is before
+    assert capfd.readouterr().err == "one two\nthree\n"
+
+
+@contextmanager
+def _full_pipe() -> Iterator[int]:
+    """The writing end of a pipe that takes nothing more."""
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        for size in (65_536, 1):
+            try:
+                while True:
+                    os.write(writer, b"x" * size)
+            except BlockingIOError:
+                pass
+        os.set_blocking(writer, True)
+        yield writer
+    finally:
+        os.close(reader)
+        os.close(writer)

@@ -161,11 +161,19 @@ class _Formatter(logging.Formatter):
         return "\n".join(map(words.printable, redacted(super().format(record)).splitlines()))
 
 
+class _ToStderr(logging.StreamHandler[Any]):
+    """Writes to what ``sys.stderr`` is at that moment: the running traymon puts one there that never blocks."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def log_to_stderr(*, debug: bool) -> None:
     """Let warnings of the program reach standard error, with ``debug`` all that traymon's own modules say."""
     if sys.stderr is None:
         return
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStderr()
     handler.setFormatter(_Formatter(debug=debug))
     logging.getLogger().addHandler(handler)
     logging.getLogger("traymon").setLevel(logging.DEBUG if debug else logging.WARNING)

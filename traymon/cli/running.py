@@ -6,6 +6,7 @@ import click
 
 from traymon import words
 from traymon.cli.output import FAILED, USAGE, Context, Sentence
+from traymon.desktop.terminal import unhurried_stderr
 
 
 @click.command()
@@ -23,7 +24,9 @@ def run(context: Context, no_tray: bool = False) -> None:
         )
     from traymon.app import run_app
 
-    raise SystemExit(run_app(context.profile, use_tray=not no_tray))
+    with unhurried_stderr():
+        code = run_app(context.profile, use_tray=not no_tray)
+    raise SystemExit(code)
 
 
 @click.command()
@@ -40,4 +43,6 @@ def demo(seconds: float | None, no_tray: bool) -> None:
         )
     from traymon.cli.demo import run_demo
 
-    raise SystemExit(run_demo(seconds, use_tray=not no_tray))
+    with unhurried_stderr():
+        code = run_demo(seconds, use_tray=not no_tray)
+    raise SystemExit(code)
