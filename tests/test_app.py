@@ -6,15 +6,18 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support import PATIENCE_S, app_token_of, token_of, wait_for_state, write_profile
+from tests.support import PATIENCE_S, app_token_of, running, token_of, wait_for_state, write_profile
 from traymon import app as module
 from traymon.app import App, ended_by_signals
 from traymon.config import BotConfig, Config
 from traymon.keeper.core import State
+from traymon.keeper.shell import Picture
+from traymon.sessionlog.view import LogView
 from traymon.simulator import Simulator
 
 
@@ -51,6 +54,27 @@ def test_each_transport_has_its_own_token_in_the_keyring(
         (link,) = slack.truth().links
     assert (link.transport, link.token) == (transport, token)
     assert any("Socket Mode is a preview" in sentence for sentence in said) is (transport == "socket")
+
+
+def test_while_the_log_lags_its_disk_is_not_asked_for_what_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may hang, and the icon must change all the same."""
+    asked: list[str] = []
+
+    def last_outage(_: LogView, bot: str) -> None:
+        asked.append(bot)
+
+    with Simulator() as slack:
+        slack.add_bot(token_of("bot"), "bot")
+        with running(write_profile(tmp_path, {"bot": slack.api_url})) as app:
+            wait_for_state(app, "bot", State.ONLINE)
+            shown = app.board.picture().bots["bot"]
+            monkeypatch.setattr(LogView, "last_outage", last_outage)
+            assert "not logged yet" in app._view(Picture({"bot": replace(shown, logged=False)})).tooltip
+            assert not asked
+            assert "not logged yet" not in app._view(Picture({"bot": shown})).tooltip
+            assert asked == ["bot"]
 
 
 @pytest.fixture

@@ -323,9 +323,14 @@ class App:
         self.board.poke()
 
     def _last_outage(self, bot: str, shown: Shown) -> Outage | None:
-        """From the log, looked up anew only where the bot's state has changed. The UI thread's alone."""
-        key = (shown.status.state, shown.status.since, shown.logged)
+        """From the log, looked up anew only where the bot's state has changed. The UI thread's alone.
+
+        While the log lags it is not looked at: it has nothing new, and a disk that hangs must not keep an icon green.
+        """
         known = self._outages.get(bot)
+        if not shown.logged:
+            return known[1] if known is not None else None
+        key = (shown.status.state, shown.status.since)
         if known is None or known[0] != key:
             known = self._outages[bot] = (key, LogView(self.profile.db).last_outage(bot))
         return known[1]
