@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from traymon.tray import native
 from traymon.tray.base import IconName, MenuItem, TrayView
 from traymon.tray.icons import icon_image
 from traymon.tray.native import LONGEST_TOOLTIP, NativeTray, picture_of, shortened
@@ -92,6 +93,35 @@ def test_shows_draws_and_stops() -> None:
     thread.join(PATIENCE_S)
     assert not thread.is_alive()
     assert "taskbar" in tray.host
+
+
+def test_a_picture_that_the_system_did_not_take_is_drawn_as_soon_as_it_does(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(native, "RETRY_S", 0.01)
+    refusals = 3
+
+    class DiskFull(WindowIcon):
+        def _update_icon(self) -> None:
+            nonlocal refusals
+            if self.icon == icon_image(IconName.OFFLINE, 64) and refusals:
+                refusals -= 1
+                raise OSError(28, "No space left on device")
+            super()._update_icon()
+
+    tray = NativeTray(lambda _: None, make_icon=DiskFull, platform="win32")
+    icon: DiskFull = tray._icon
+    tray.show(a_view(IconName.ONLINE))
+    thread = run(tray)
+    icon.until("shown", True)
+    tray.show(a_view(IconName.OFFLINE, "why"))
+    icon.until("icon", icon_image(IconName.OFFLINE, 64))
+    icon.until("title", "why")
+    tray.stop()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+    assert refusals == 0
+    assert len(caplog.records) == 1
 
 
 def test_stopped_before_and_while_it_starts() -> None:

@@ -4,6 +4,7 @@ From pystray's sources (0.19.5): Windows raises ``ValueError`` for a tooltip of 
 its calls on the main thread, has no left click, and shows any picture as it is unless told that it is a template.
 """
 
+import logging
 import queue
 import sys
 import threading
@@ -18,8 +19,13 @@ from traymon.tray.base import Activate, Clicks, Newest, TrayView
 from traymon.tray.icons import icon_image
 from traymon.tray.pystray_api import pystray, to_menu
 
+_log = logging.getLogger(__name__)
+
 LONGEST_TOOLTIP = 127
 """UTF-16 units: ``szTip`` of Windows' NOTIFYICONDATAW holds 128 with its closing zero."""
+
+RETRY_S = 2.0
+"""After a drawing that failed: pystray hands each picture to Windows in a file, which a full disk does not take."""
 
 _TEMPLATE_SIZE = 44
 _PLAIN_SIZE = 64
@@ -62,6 +68,7 @@ class NativeTray:
         self._platform = platform
         self._clicks = Clicks(on_activate)
         self._newest = Newest()
+        self._begun = False  # both only the drawing thread's; show() reads the first
         self._drawn: TrayView | None = None
         self._painter = None if post or platform == "darwin" else _Painter()
         self._post: Post = post or (_call_on_main_thread if self._painter is None else self._painter.post)
@@ -92,7 +99,7 @@ class NativeTray:
     def show(self, view: TrayView) -> None:
         """Draw ``view`` soon; from any thread."""
         self._newest.view = view
-        if self._drawn is not None:
+        if self._begun:
             self._post(self._draw)
 
     def stop(self) -> None:
@@ -106,21 +113,25 @@ class NativeTray:
             return
         self._draw()
         self._icon.visible = True
+        self._begun = True
         self._draw()  # what came while nothing was drawn yet
 
     def _draw(self) -> None:
         before, view = self._drawn, self._newest.view
-        self._drawn = view
         if before is None or view.icon != before.icon:
             self._icon.icon = picture_of(view, self._platform)
         if before is None or view.tooltip != before.tooltip:
             self._icon.title = shortened(view.tooltip or view.title)
         if before is None or view.menu != before.menu:
             self._icon.menu = to_menu(view.menu, self._clicks.choose)
+        self._drawn = view
 
 
 class _Painter:
-    """Runs drawing, one thing after the other: pystray on Windows may be called from any one thread."""
+    """Runs drawing, one thing after the other: pystray on Windows may be called from any one thread.
+
+    What failed is tried again, unless something newer comes: an icon must not go on showing what is no longer so.
+    """
 
     def __init__(self) -> None:
         # Drawings from any thread to the painter's; None ends it.
@@ -139,8 +150,21 @@ class _Painter:
         self._thread.join(1.0)
 
     def _paint(self) -> None:
-        while (action := self._work.get()) is not None:
-            action()
+        failed: Callable[[], None] | None = None
+        while (action := self._next(failed)) is not None:
+            try:
+                action()
+                failed = None
+            except Exception as error:  # noqa: BLE001 - whatever the system raises
+                if failed is None:
+                    _log.warning("The icon could not be drawn (%s); trying again.", error)
+                failed = action
+
+    def _next(self, failed: Callable[[], None] | None) -> Callable[[], None] | None:
+        try:
+            return self._work.get(timeout=None if failed is None else RETRY_S)
+        except queue.Empty:
+            return failed
 
 
 def _call_on_main_thread(action: Callable[[], None]) -> None:
