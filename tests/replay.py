@@ -59,8 +59,8 @@ from traymon.slackwire.api import ConnectAnswer
 
 CALM_LIMIT_MS = 10 * MINUTE
 """Of a step's time while the bot is online, so much is played. All that the policy counts while online is shorter."""
-SHORT_MS = 100
-"""An attempt's steps that take less than this are played as fast as they go."""
+SHORT_MS = 20
+"""An attempt's steps that take less than this are played as fast as they go: about what they take by themselves."""
 PROMPT_MS = 300
 """Pongs that take less than this come at once: SRTT + 4 * RTTVAR stays below its least value (RFC 6298) either way."""
 NOTICE_S = 5.0
@@ -87,7 +87,7 @@ class Clocks:
 class Stage:
     """The core under watch, in the place of the core: it is what the keeper drives, and the witness's world.
 
-    All but :meth:`wait` and :meth:`calm` belongs to the keeper's thread.
+    The keeper's thread drives it, the player's looks at it.
     """
 
     def __init__(self, script: Script, core: type[Core], on_open: Callable[[int], None]) -> None:
@@ -97,23 +97,24 @@ class Stage:
         self.now = 0
         self.witness = Witness(self, script.policy)
         self.violation: Exception | None = None
-        self.quit = False
         self._on_open = on_open
         self._unanswered: dict[int, int] = {}
         self._seen: list[tuple[type, int | None]] = []
-        # Guards what the player reads of the above, and tells it that an event was handled. The keeper's thread
-        # holds it for a whole event, the player's while it looks.
-        self.changed = threading.Condition()
+        # Guards all of the above, and tells the player that an event was handled. The keeper's thread holds it for
+        # a whole event, the player's while it looks; whoever holds it may take it again.
+        self.changed = threading.Condition(threading.RLock())
 
     # What the keeper sees
 
     @property
     def deadline(self) -> int | None:
-        return self.core.deadline
+        with self.changed:
+            return self.core.deadline
 
     @property
     def status(self):
-        return self.core.status
+        with self.changed:
+            return self.core.status
 
     def receive(self, event: ev.Event, now: int) -> list:
         with self.changed:
@@ -146,8 +147,6 @@ class Stage:
                 del self._unanswered[link]
             case ev.LinkEnded(link):
                 self._unanswered.pop(link, None)
-            case ev.QuitAsked():
-                self.quit = True
 
     def _watch(self, event: ev.Event, effects: list) -> None:
         if self.violation is None:
@@ -171,12 +170,14 @@ class Stage:
 
     def calm(self) -> bool:
         """Whether nothing is under way: all waits for the core's deadline."""
-        return not self.status.attempting and not self._unanswered
+        with self.changed:
+            return not self.status.attempting and not self._unanswered
 
     def there(self, link: int) -> bool:
         """Whether the link is neither let go nor known to have ended."""
-        peer = self.peers.get(link)
-        return peer is not None and not (peer.dropped or peer.ended)
+        with self.changed:
+            peer = self.peers.get(link)
+            return peer is not None and not (peer.dropped or peer.ended)
 
 
 class Way:

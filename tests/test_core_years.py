@@ -71,7 +71,7 @@ class Trouble(World):
     ) -> None:
         super().__init__(spares=spares, policy=policy, core=core)
         self.history = Recorder(self, policy, spares=spares)
-        self._told = False
+        self.failed = False
         self.dice = random.Random(seed)
         self.core._random = self._roll
         self.late_events = True
@@ -95,8 +95,8 @@ class Trouble(World):
         try:
             yield
         except Exception:
-            if not self._told:
-                self._told = True
+            if not self.failed:
+                self.failed = True
                 self.history.add("rest")
                 tell_history(self.history.script)
             raise
@@ -345,7 +345,7 @@ class Trouble(World):
             self.give(ev.ResumeClicked())
         if self.state is State.REFUSED:
             self.give(ev.TokenChanged())
-        self.run(10 * MINUTE)
+        self.run(Policy().retry_too_many[2] + MINUTE)  # the longest that is ever waited, then an attempt
         with self.replayable():
             assert self.state in (State.ONLINE, State.AWAY)
         self.give(ev.QuitAsked())
@@ -417,7 +417,7 @@ class Storm(RuleBasedStateMachine):
         self.world.run(duration)
 
     def teardown(self):
-        if hasattr(self, "world"):
+        if hasattr(self, "world") and not self.world.failed:
             self.world.ends_well()
 
 

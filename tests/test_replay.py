@@ -1,5 +1,9 @@
 """Scripts of what happens to a bot: played in virtual time and against the simulator, they come to the same."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import Phase, given, settings
 
@@ -116,3 +120,32 @@ def test_the_history_of_a_storm_breaks_the_same_promise_again():
     with pytest.raises(AssertionError, match="before Retry-After allows"):
         PlayedWorld(script, Hasty).play()
     PlayedWorld(script).play()
+
+
+def replay(folder, text):
+    """The command, as a person uses it."""
+    file = folder / "trouble.script"
+    file.write_text(text)
+    command = [sys.executable, "-m", "tests.replay", str(file)]
+    root = Path(__file__).parent.parent
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_prints_the_steps_and_the_log(tmp_path):
+    done = replay(tmp_path, A_FIN_IN_AN_OLD_SESSION + "100 end 77 fin\n")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["0 start", "65000 end live fin"]
+    assert "otherwise: '100 end 77 fin': there is no such link" in lines
+    assert lines.count("logged: stop abrupt_close") == 1
+    assert lines[-1] == "every promise was kept"
+    assert "in virtual time" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["0 ende live fin", "0 end live", "0 end one fin", "x click", "0 attempt api=soon", "transport smoke"],
+)
+def test_what_is_no_step_is_named(line):
+    with pytest.raises(ValueError, match="line 2 is no step"):
+        Script.parse(f"0 start\n{line}\n")
