@@ -239,8 +239,9 @@ def run(home: Path, *, bots: int, fault_s: float, traffic_s: float, seed: int) -
         report(f"after {count} faults: {after}")
         assert after.descriptors <= before.descriptors + 2, "descriptors were left behind"
         assert after.threads <= before.threads, "threads were left behind"
-        costs = list(soak.talk(traffic_s)) if traffic_s else []
-        for cost in costs:
+        costs = []
+        for cost in soak.talk(traffic_s) if traffic_s else ():
+            costs.append(cost)
             report(f"traffic: {cost}")
         if costs:
             assert costs[-1].rss_mb <= costs[1].rss_mb * 1.03 + 1, "memory grows with traffic"
