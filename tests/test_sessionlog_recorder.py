@@ -417,6 +417,26 @@ def test_beside_a_newer_database_a_set_clock_shows_too(tmp_path: Path, clock: Ha
     ]
 
 
+def test_a_pause_is_known_though_nothing_can_be_written_at_the_start(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    """A full disk, or one that became read-only: here another process holds the file's lock."""
+    with logging_in(tmp_path, clock) as log:
+        log.set_setting("paused:bot", "1")
+    with closing(sqlite3.connect(db_of(tmp_path), isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        faults = Faults()
+        log = SessionLog(db_of(tmp_path), text_of(tmp_path), clock, faults, heartbeat_s=0.02)
+        log.open(LIMIT_S)
+        assert faults.told, "it could be written"
+        assert log.setting("paused:bot") == "1"
+        log.set_setting("paused:bot", "0")  # the later choice counts
+        holder.execute("ROLLBACK")
+    faults.wait(lambda told: told[-1] is None)
+    assert log.setting("paused:bot") == "0"
+    assert log.close(LIMIT_S)
+
+
 def test_a_pause_outlives_damage_elsewhere_in_the_file(tmp_path: Path, clock: HandClock) -> None:
     with logging_in(tmp_path, clock) as log:
         log.set_setting("paused.deploybot", "1")

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -165,6 +165,7 @@ class SessionLog:
     # The store thread
 
     def _main(self) -> None:
+        self._guarded(self._read_choices)
         self._guarded(self._beat)
         self._opened.set()
         next_beat = time.monotonic() + self._heartbeat_s
@@ -336,7 +337,6 @@ class SessionLog:
             else:
                 _log.info("the session log was damaged (%s) and moved to %s", error, target)
                 self._notice = _damaged(target)
-                self._remember_choices(read_settings(target))  # a pause must not end because of this
                 self._ready()
                 return
         sentence = _unwritable(self._db, error)
@@ -348,12 +348,14 @@ class SessionLog:
         _log.info("%s: %s", self._db, error)
         self._db_fault = _newer(self._db)
         self._unnumbered = UnnumberedLines(self._run.anchor, self._most_waiting)
-        self._remember_choices(read_settings(self._db))
 
-    def _remember_choices(self, kept: Mapping[str, str]) -> None:
-        """Choices of earlier runs, where this run has made no other."""
-        with self._choices_lock:
-            self._choices = {**kept, **self._choices}
+    def _read_choices(self) -> None:
+        """What was chosen in earlier runs, before anything is written: a pause must not end because of a full disk,
+        a damaged file or a newer one."""
+        with contextlib.suppress(OSError):
+            kept = read_settings(self._db)
+            with self._choices_lock:
+                self._choices = {**kept, **self._choices}
 
     # The text log
 
