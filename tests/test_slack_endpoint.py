@@ -1,6 +1,7 @@
 """One decision about proxy and trust, and no password in it for anyone to see."""
 
 import os
+import queue
 import ssl
 import sys
 import threading
@@ -14,6 +15,8 @@ from traymon.keeper.core.causes import Cause, Phase
 from traymon.slack import endpoint as endpoint_module
 from traymon.slack.endpoint import Endpoint, Proxy, Target
 from traymon.slack.errors import SlackError
+
+PATIENCE_S = 30
 
 SLACK = Target("slack.com", 443, True)
 PLAIN = Target("slack.test", 80, False)
@@ -158,6 +161,39 @@ def test_one_context_for_a_ca_file_even_when_many_ask_at_once(tmp_path):
     assert len(set(map(id, contexts))) == 1
     assert contexts[0] is not Endpoint().ssl_context()
     assert len(contexts[0].get_ca_certs()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such file there")
+def test_a_ca_file_that_hangs_holds_up_no_other_bot(tmp_path):
+    """A pipe that nobody writes to hangs as a dead network mount does."""
+    os.mkfifo(tmp_path / "ca.pem")
+    refused = threading.Event()
+
+    def trust_it():
+        with pytest.raises(SlackError):
+            Endpoint(ca_file=tmp_path / "ca.pem").ssl_context()
+        refused.set()
+
+    hanging = threading.Thread(target=trust_it)
+    other = threading.Thread(target=Endpoint().ssl_context)
+    hanging.start()
+    pipe = _opened_by_a_reader(tmp_path / "ca.pem")  # so it has begun
+    try:
+        other.start()
+        other.join(PATIENCE_S)
+        assert not other.is_alive()
+        assert not refused.is_set()
+    finally:
+        os.close(pipe)
+        hanging.join(PATIENCE_S)
+    assert refused.is_set()
+
+
+def _opened_by_a_reader(pipe):
+    """The writing end, as soon as there is somebody who reads."""
+    opened = queue.SimpleQueue()
+    threading.Thread(target=lambda: opened.put(os.open(pipe, os.O_WRONLY)), daemon=True).start()
+    return opened.get(timeout=PATIENCE_S)
 
 
 def test_a_ca_file_that_is_not_there_says_so_and_is_looked_for_again(tmp_path):

@@ -116,12 +116,17 @@ def _bad_proxy(reason: str) -> SlackError:
 
 # One context for each ca_file (None: the system's trust): it costs 26 ms and 0.8 MB and serves any number of links.
 _contexts: dict[Path | None, ssl.SSLContext] = {}
-# Guards _contexts: workers of several bots ask at once, and none should pay for a context that is thrown away.
-_contexts_lock = threading.Lock()
+# One for each ca_file: workers of several bots ask at once, and none should pay for a context that is thrown away. Held
+# while a context is made; a file that hangs (a dead network mount) holds up nobody but those who trust it.
+_making: dict[Path | None, threading.Lock] = {}
+# Guards _making, for a look-up only.
+_making_lock = threading.Lock()
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:
-    with _contexts_lock:
+    with _making_lock:
+        making = _making.setdefault(ca_file, threading.Lock())
+    with making:
         context = _contexts.get(ca_file)
         if context is None:
             # Kept only when it was made: a file that is missing now can be there at the next attempt.
