@@ -2,6 +2,7 @@
 
 import logging
 import os
+import queue
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from traymon.tray import choose
 from traymon.tray.base import FIRST_VIEW
 from traymon.tray.choose import LinuxTray, NoTray, bus_address, choose_tray, display_opens
 
@@ -42,6 +44,24 @@ def test_a_display_that_does_not_open_is_none(monkeypatch: pytest.MonkeyPatch) -
     assert isinstance(choose_tray(lambda _: None, {"DISPLAY": ":4999"}), NoTray)
     monkeypatch.setenv("DISPLAY", "nonsense")
     assert not display_opens()
+
+
+def test_a_display_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The main thread asks: where it hung, nothing could end traymon."""
+    monkeypatch.setattr(choose, "LOOK_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as hanging:  # takes connections and says nothing
+        display = f"127.0.0.1:{hanging.getsockname()[1] - 6000}"
+        monkeypatch.setenv("DISPLAY", display)
+        asked: queue.SimpleQueue[object] = queue.SimpleQueue()
+        asking = threading.Thread(
+            target=lambda: asked.put(choose_tray(lambda _: None, {"DISPLAY": display})), daemon=True
+        )
+        asking.start()
+        assert isinstance(asked.get(timeout=PATIENCE_S), LinuxTray)
+    for thread in threading.enumerate():
+        if thread.name == "look for a display":
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
 
 
 def test_where_the_bus_is(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 LOOK_S = 2.0
-"""The bus says within milliseconds whether a panel is there; one that hangs is not waited for longer."""
+"""Bus and display say within milliseconds what is there; one that hangs is not waited for longer."""
 
 RETURN_S = 3.0
 """A panel that restarts is back within a second or two; only then is the older kind of tray tried."""
@@ -68,14 +68,26 @@ def bus_address(environ: Mapping[str, str]) -> str | None:
 
 
 def display_opens() -> bool:
-    """Whether the X display of the environment takes connections."""
-    import Xlib.display
+    """Whether the X display of the environment takes connections; one that hangs for :data:`LOOK_S` may do so yet."""
+    # From the look to here; who looks in vain finds nobody waiting.
+    opens: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
+    def look() -> None:
+        try:
+            import Xlib.display
+
+            Xlib.display.Display().close()
+        except Exception:  # noqa: BLE001 - Xlib raises many kinds, all of which mean no
+            opens.put(False)
+        else:
+            opens.put(True)
+
+    # Asks the X server, which Xlib gives no time limit. Daemon: one that never answers must not hold up the exit.
+    threading.Thread(target=look, name="look for a display", daemon=True).start()
     try:
-        Xlib.display.Display().close()
-    except Exception:  # noqa: BLE001 - Xlib raises many kinds, all of which mean no
-        return False
-    return True
+        return opens.get(timeout=LOOK_S)
+    except queue.Empty:
+        return True
 
 
 class _Mail(Enum):
