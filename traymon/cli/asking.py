@@ -33,7 +33,7 @@ def _asked(context: Context, what: str, **more: object) -> Message:
 @click.option("--json", "as_json", is_flag=True, help="For programs; times in ISO 8601.")
 @click.pass_obj
 def status(context: Context, as_json: bool) -> None:
-    """Say whether the bots are online. Exit code 1 when one is not, though it should be."""
+    """Say whether the bots are online. Exit code 1 when none is, or one is not though it should be."""
     answer = _asked(context, "status")
     bots = answer.get("bots") or []
     if as_json:
