@@ -32,8 +32,10 @@ demo: $(VENV)/.has-demo
 run: $(VENV)/.has-demo
 	@$(BIN)/traymon run $(TRAY_OPTION)
 
+# Most tests wait for a socket or a panel rather than compute, so three at a time keep two cores busy. A file stays in
+# one process: its fixtures (a display, fifty bots) are made once.
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist loadfile
 
 check: $(VENV)/.has-test
 	$(BIN)/ruff check .
