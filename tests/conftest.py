@@ -1,6 +1,8 @@
-"""What all tests share: hypothesis settings (the same examples on every run), and a home of the test's own."""
+"""What all tests share: hypothesis settings (the same examples on every run), logging as the test found it, a home."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,18 @@ from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True, print_blob=True, deadline=None, database=None)
 settings.load_profile("ci")
+
+
+@pytest.fixture(autouse=True)
+def same_logging() -> Iterator[None]:
+    """A command called in a test's own process sets up logging there: the next test has none of it."""
+    root, own = logging.getLogger(), logging.getLogger("traymon")
+    handlers, level, raises = list(root.handlers), own.level, logging.raiseExceptions
+    yield
+    for handler in [each for each in root.handlers if each not in handlers]:
+        root.removeHandler(handler)
+    own.setLevel(level)
+    logging.raiseExceptions = raises
 
 
 @pytest.fixture
