@@ -14,6 +14,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NODE := tests/node/node_modules
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # The environment of a shell may hold names like these; only what is given to make counts.
@@ -26,15 +27,15 @@ SECONDS_OPTION := $(if $(call given,SECONDS),--seconds $(SECONDS))
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
-demo: $(VENV)/.has-demo
+demo: $(VENV)/.has-traymon
 	@$(BIN)/traymon demo $(SECONDS_OPTION) $(TRAY_OPTION)
 
-run: $(VENV)/.has-demo
+run: $(VENV)/.has-traymon
 	@$(BIN)/traymon run $(TRAY_OPTION)
 
 # Most tests wait for a socket or a panel rather than compute, so three at a time keep two cores busy. A file stays in
 # one process: its fixtures (a display, fifty bots) are made once.
-test: check
+test: check $(NODE)/.installed
 	$(BIN)/pytest -n 3 --dist loadfile
 
 check: $(VENV)/.has-test
@@ -60,18 +61,24 @@ screenshots: $(VENV)/.has-test
 	TRAYMON_REQUIRE_DESKTOP=1 $(BIN)/pytest -q tests/desktop/take_pictures.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(NODE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # What is installed stands in stamp files, so that nothing is asked of the network a second time.
-$(VENV)/.has-demo: pyproject.toml | $(BIN)/python
+$(VENV)/.has-traymon: pyproject.toml | $(BIN)/python
 	@echo "Installing traymon and its libraries into $(VENV) (once)."
-	@$(PIP) install --editable '.[demo]'
+	@$(PIP) install --editable .
 	@touch $@
 
 $(VENV)/.has-test: pyproject.toml | $(BIN)/python
 	@echo "Installing traymon, its libraries and the tools for its tests into $(VENV) (once)."
 	@$(PIP) install --editable '.[test]'
-	@touch $(VENV)/.has-demo $@
+	@touch $(VENV)/.has-traymon $@
+
+# What the tests use of npm's packages. Without npm those tests are skipped.
+$(NODE)/.installed: tests/node/package.json
+	@mkdir -p $(NODE)
+	@if command -v npm >/dev/null; then cd tests/node && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error; fi
+	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "traymon needs Python 3.11 or newer: install it, or say make PYTHON=/path/to/python." >&2; exit 1; }

@@ -84,7 +84,7 @@ def test_a_virtual_environment_that_fails_half_way_is_not_kept(clone):
 def test_what_is_given_to_make_reaches_traymon(clone, monkeypatch, given, command):
     monkeypatch.setenv("SECONDS", "7")  # a shell may have one of its own
     (clone / ".venv" / "bin").mkdir(parents=True)
-    for name in ("bin/python", ".has-demo"):
+    for name in ("bin/python", ".has-traymon"):
         (clone / ".venv" / name).touch()
     done = make(clone, "--dry-run", *given)
     assert done.stdout.split() == command.split()

@@ -16,6 +16,7 @@ from traymon.keeper.core.causes import Cause
 from traymon.keeper.core.effects import Answer
 from traymon.keeper.core.states import State
 from traymon.slackwire.codes import Verdict, verdict
+from traymon.words import causes, running
 
 HOSTILE = "\x1b]0;owned\x07\x9b31m\u202egnp\r\n\u2028"
 FACTS = {"host": HOSTILE, "http_status": 503, "issuer": HOSTILE, "error": HOSTILE, "silent_ms": 14_000}
@@ -32,12 +33,12 @@ def is_harmless(text: str) -> bool:
 @pytest.mark.parametrize("name", list(State))
 def test_every_state_has_words(name):
     assert words.state(name)
-    assert name.value in words._STATES
+    assert name.value in causes._STATES
 
 
 @pytest.mark.parametrize("cause", list(Cause))
 def test_every_cause_has_words(cause):
-    assert cause.value in words._SHORT
+    assert cause.value in causes._SHORT
     assert len(words.short_cause(cause)) <= 40
     sentence = words.cause(cause)
     assert sentence.endswith(".")
@@ -46,8 +47,8 @@ def test_every_cause_has_words(cause):
 
 
 def test_nothing_has_words_that_is_no_cause_or_state():
-    assert set(words._SHORT) == set(words._SENTENCES) == {cause.value for cause in Cause}
-    assert set(words._STATES) == {state.value for state in State}
+    assert set(causes._SHORT) == set(causes._SENTENCES) == {cause.value for cause in Cause}
+    assert set(causes._STATES) == {state.value for state in State}
 
 
 @pytest.mark.parametrize("cause", list(Cause))
@@ -73,7 +74,7 @@ def test_unknown_names_of_a_newer_log_are_shown_as_they_are():
 
 
 def test_every_refusal_with_words_of_its_own_is_a_refusal():
-    for code in words._REFUSALS.keys() - {"link_disabled"}:
+    for code in causes._REFUSALS.keys() - {"link_disabled"}:
         assert verdict(code) in {Verdict.REFUSED, Verdict.REFUSED_MAYBE}, code
 
 
@@ -192,8 +193,8 @@ def test_printable_keeps_what_people_write():
 
 
 def test_every_answer_has_words():
-    assert set(words._ANSWERS) == {answer.value for answer in Answer} | {"late"}
-    for kind in words._ANSWERS:
+    assert set(running._ANSWERS) == {answer.value for answer in Answer} | {"late"}
+    for kind in running._ANSWERS:
         said = words.answer(HOSTILE, kind, 1_500)
         assert is_harmless(said)
         assert "{" not in said

@@ -52,9 +52,14 @@ class BotConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """All that is configured; the bots in the order of the file, none where there is neither file nor token."""
+    """All that is configured; the bots in the order of the file, none where there is neither file nor token.
+
+    ``language`` is ``None`` where the system's locale decides; ``on_change`` a command and its arguments, or nothing.
+    """
 
     bots: tuple[BotConfig, ...]
+    language: str | None = None
+    on_change: tuple[str, ...] = ()
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -102,13 +107,27 @@ def parse(text: str, folder: Path) -> Config:
         raise ConfigError(_toml_sentence(str(error))) from None
     except RecursionError:
         raise ConfigError("it is nested too deeply to be read.") from None
-    _check_keys(data, ["bots"], "at the top")
+    _check_keys(data, ["bots", "language", "on_change"], "at the top")
     tables = data.get("bots", {})
     if not isinstance(tables, dict):
         raise ConfigError("“bots” must be tables: write [bots.NAME] above the settings of each bot.")
     bots = tuple(_bot(name, table, folder) for name, table in tables.items())
     _refuse_shared_tokens(bots)
-    return Config(bots)
+    return Config(bots, _language(data.get("language")), _command(data.get("on_change", [])))
+
+
+def _language(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise ConfigError("“language” must be the name of a language, such as language = \"ja\".")
+
+
+def _command(value: object) -> tuple[str, ...]:
+    if isinstance(value, list) and all(isinstance(part, str) for part in value) and (not value or value[0]):
+        return tuple(value)
+    raise ConfigError(
+        "“on_change” must be a list of a command and its arguments, such as on_change = [\"notify-send\", \"Slack\"]."
+    )
 
 
 def _from_environment(environ: Mapping[str, str]) -> Config:

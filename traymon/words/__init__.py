@@ -1,0 +1,65 @@
+"""Every sentence for people, in one place, through gettext: English is the source.
+
+Names of causes and states are data and stay as they are in logs and JSON; what stands here is what they mean to a
+person. The bottom layer of the package: it takes and gives plain strings and imports nothing of traymon.
+
+What comes from outside (a close reason, an error code, a host name) passes :func:`printable` before it becomes
+part of a sentence, so every text made here can be printed to a terminal as it is.
+"""
+
+from traymon.words.causes import cause, probes, short_cause, state
+from traymon.words.demo import (
+    demo_fin,
+    demo_goodbye,
+    demo_intro,
+    demo_refuse,
+    demo_scene,
+    demo_silence,
+    demo_summary,
+    demo_team,
+)
+from traymon.words.escapes import printable, to_terminal
+from traymon.words.language import gettext, mark, ngettext
+from traymon.words.running import (
+    answer,
+    cannot_open_log,
+    no_bots,
+    no_presence,
+    no_program,
+    no_such_bot,
+    socket_mode_preview,
+    strange_links,
+    unknown_request,
+)
+from traymon.words.times import clock_time, duration
+
+__all__ = [
+    "answer",
+    "cannot_open_log",
+    "cause",
+    "clock_time",
+    "demo_fin",
+    "demo_goodbye",
+    "demo_intro",
+    "demo_refuse",
+    "demo_scene",
+    "demo_silence",
+    "demo_summary",
+    "demo_team",
+    "duration",
+    "gettext",
+    "mark",
+    "ngettext",
+    "no_bots",
+    "no_presence",
+    "no_program",
+    "no_such_bot",
+    "printable",
+    "probes",
+    "short_cause",
+    "socket_mode_preview",
+    "state",
+    "strange_links",
+    "to_terminal",
+    "unknown_request",
+]
