@@ -114,7 +114,7 @@ def _line(violation: dict[str, Any]) -> str:
 
 @pytest.fixture
 def text_fits() -> Callable[[Page], bool]:
-    """Whether nothing makes the page wider than its window: at 200 % a reader must not scroll sideways (WCAG 1.4.10)."""
+    """Whether nothing makes the page wider than its window, so that nobody must scroll sideways (WCAG 1.4.10)."""
 
     def fits(page: Page) -> bool:
         return bool(
