@@ -621,7 +621,7 @@ def test_goodbye_opens_the_next_link_first_and_hands_over_without_a_gap(world, c
     handover = world.note(NoteKind.HANDOVER)
     assert handover.facts == {"reason": cause, "link": 2, "lived_ms": 8 * HOUR + UP_AT}
     assert world.notes(NoteKind.LINK_END)[0].facts["cause"] == cause.value
-    assert (handover.at, DropLink(1, Farewell.CLOSE)) in world.log
+    assert (handover.at, DropLink(1, Farewell.RELIEVE)) in world.log
     assert world.states() == [(BEGIN, State.CONNECTING), (BEGIN + UP_AT, State.ONLINE)]
 
 

@@ -1,6 +1,8 @@
 """One link's thread with real links: what becomes an event, what ends it, and how it parts from Slack."""
 
+import json
 import queue
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.keeper.core.effects import Farewell
 from traymon.keeper.shell.runner import LinkRunner
+from traymon.keeper.shell.traffic import Traffic
 from traymon.simulator import Simulator
 from traymon.simulator import faults as f
 from traymon.slack.connector import SlackConnector
@@ -19,6 +22,7 @@ from traymon.slack.endpoint import Endpoint
 from traymon.slack.rtm import RtmConnector
 from traymon.slack.socket import SocketConnector
 from traymon.slackwire.api import ConnectAnswer
+from traymon.slackwire.frames import Hello
 
 RTM, APP = token_of("bot"), app_token_of("bot")
 STEP_MS = round(PATIENCE_S * 1000)
@@ -52,10 +56,10 @@ class Running:
 
 
 @contextmanager
-def run(connector: SlackConnector) -> Iterator[Running]:
+def run(connector: SlackConnector, traffic: Traffic | None = None) -> Iterator[Running]:
     events: queue.Queue[ev.Event] = queue.Queue()
     answers: list[ConnectAnswer | None] = []
-    runner = LinkRunner("bot", 5, connector, events.put, answers.append)
+    runner = LinkRunner("bot", 5, connector, events.put, answers.append, traffic)
     runner.start(STEP_MS, STEP_MS)
     try:
         yield Running(runner, events, answers)
@@ -77,6 +81,54 @@ def socket(slack: Simulator) -> Iterator[Running]:
     with run(SocketConnector(Endpoint(slack.api_url), lambda: APP)) as running:
         yield running
     assert slack.wait(lambda: slack.open_links(APP) == 0, PATIENCE_S)
+
+
+class Heard:
+    """A relay's ear: what it is told of a link, in order."""
+
+    def __init__(self) -> None:
+        self.told: queue.Queue[object] = queue.Queue()
+        self.settled = threading.Event()
+
+    def up(self, link: int, hello: Hello) -> None:
+        self.told.put(("up", link, hello.num_connections))
+
+    def message(self, link: int, text: bytes) -> None:
+        self.told.put((link, text))
+
+    def relieve(self, link: int) -> threading.Event:
+        self.told.put(("relieve", link))
+        return self.settled
+
+    def down(self, link: int) -> None:
+        self.told.put(("down", link))
+
+    def next(self) -> object:
+        return self.told.get(timeout=PATIENCE_S)
+
+
+def test_traffic_passes_both_ways_and_a_relieved_link_stays_until_its_replies_are_in(
+    slack: Simulator,
+) -> None:
+    heard, message = Heard(), {"type": "message", "channel": "C1", "text": "Grüße  "}
+    with run(RtmConnector(Endpoint(slack.api_url), lambda: RTM), heard) as running:
+        up(running, None)
+        assert heard.next() == ("up", 5, None)
+        slack.push(RTM, message)
+        link, text = heard.next()  # type: ignore[misc]
+        assert (link, json.loads(text)) == (5, message)
+        running.runner.ping(1)
+        closer = running.runner.drop(Farewell.RELIEVE)
+        assert closer is not None
+        assert heard.next() == ("relieve", 5), "the pong is traymon's own"
+        slack.push(RTM, message)
+        assert heard.next() == (5, text)
+        assert running.runner.send('{"type":"typing","channel":"C1","id":1}')
+        assert slack.wait(lambda: any("typing" in said for said in slack.received(RTM)), PATIENCE_S)
+        heard.settled.set()
+        assert heard.next() == ("down", 5)
+        closer.join(PATIENCE_S)
+        assert not running.runner.send("{}")
 
 
 def up(running: Running, connections: int | None) -> None:

@@ -81,6 +81,8 @@ class Link:
         """For :meth:`open`, which makes links."""
         self.local_address = wire.local_address
         """The address of this machine that the link is bound to."""
+        self.message = b""
+        """The latest message as it came, of any kind; for the thread that calls :meth:`receive`."""
         self._wire = wire
         self._socket = socket
         self._transport = transport
@@ -189,6 +191,7 @@ class Link:
                 return PingSeen(payload)
             case ABNF.OPCODE_PONG:
                 return PongSeen(payload)
+        self.message = payload
         message = frames.parse(payload)
         if isinstance(message, frames.Hello):
             self._phase = Phase.LIVE

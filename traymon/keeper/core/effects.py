@@ -29,6 +29,7 @@ class Farewell(StrEnum):
     """How a link is let go."""
 
     CLOSE = "close"  # close frame, wait for Slack's at most 1 s, then abort
+    RELIEVE = "relieve"  # another link took over: as CLOSE, once what programs still expect of it is in
     ABORT = "abort"  # at once: nothing is to be expected from it
 
 

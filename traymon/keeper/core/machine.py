@@ -580,7 +580,7 @@ class Core:
             lived_ms=self._now - old.hello_at,
         )
         self._note_link_end(old, old.leaving or _HANDOVER_CAUSES[reason])
-        self._let_go(old, Farewell.CLOSE)
+        self._let_go(old, Farewell.RELIEVE)
 
     def _abandon_next(self) -> None:
         link, self._next = self._next, None

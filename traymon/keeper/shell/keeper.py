@@ -27,6 +27,7 @@ from traymon.keeper.core.effects import (
 from traymon.keeper.shell.board import Board
 from traymon.keeper.shell.prober import Diagnose, Prober
 from traymon.keeper.shell.runner import Connector, LinkRunner
+from traymon.keeper.shell.traffic import Traffic
 from traymon.slack.diagnosis import Diagnosis
 from traymon.slackwire.api import ConnectAnswer
 
@@ -64,7 +65,8 @@ _Item = tuple[int, ev.Event | _Stop | _AddressCheck, "Future[list[TellUser]] | N
 
 
 class Keeper:
-    """Keeps ``bot`` online. All public methods may be called from any thread and do not block."""
+    """Keeps ``bot`` online. All public methods may be called from any thread; but for :meth:`send` and
+    :meth:`join` they do not block."""
 
     def __init__(
         self,
@@ -76,7 +78,9 @@ class Keeper:
         board: Board,
         clocks: Clocks,
         diagnose: Diagnose | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
+        """``traffic`` is told what passes over the links, and may :meth:`send` on them."""
         self.bot = bot
         self.transport = transport
         self._connector = connector
@@ -84,13 +88,15 @@ class Keeper:
         self._log = log
         self._board = board
         self._clocks = clocks
+        self._traffic = traffic
         self._prober = Prober(bot, diagnose, self._found) if diagnose else None
         self.findings: Mapping[str, Fact] = {}
         """What the latest side probes found. Written by the probe's thread, read by viewers: one reference."""
         self._clock_watch = ClockWatch(clocks)  # only the keeper's thread
         self._woke_at = 0  # only the keeper's thread
         self._published: Status | None = None
-        self._runners: dict[int, LinkRunner] = {}  # by link number; only the keeper's thread
+        # By link number. Only the keeper's thread changes it; send() looks one up, which is atomic.
+        self._runners: dict[int, LinkRunner] = {}
         # Links that are saying goodbye to Slack; only the keeper's thread.
         self._closers: list[threading.Thread | LinkRunner] = []
         self._anomalies: set[str] = set()  # those already logged; only the keeper's thread
@@ -118,6 +124,11 @@ class Keeper:
         answer: Future[list[TellUser]] = Future()
         self._events.put((self._clocks.now(), event, answer))
         return answer
+
+    def send(self, link: int, text: str) -> bool:
+        """Send a message on link number ``link``; whether the system took it. May block for 2 s (a full socket)."""
+        runner = self._runners.get(link)
+        return runner is not None and runner.send(text)
 
     def check_addresses(self) -> None:
         """This machine may have lost an address: links that are bound to one it no longer has are suspect."""
@@ -218,7 +229,7 @@ class Keeper:
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case OpenLink(link, step_limit_ms, tcp_limit_ms):
-                runner = LinkRunner(self.bot, link, self._connector, self.post, self._remember)
+                runner = LinkRunner(self.bot, link, self._connector, self.post, self._remember, self._traffic)
                 self._runners[link] = runner
                 runner.start(step_limit_ms, tcp_limit_ms)
             case SendPing(link, ping):

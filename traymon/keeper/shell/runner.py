@@ -9,6 +9,7 @@ from traymon.desktop.watch.network import still_ours
 from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.keeper.core.effects import Farewell
+from traymon.keeper.shell.traffic import RELIEF_LIMIT_S, Traffic
 from traymon.slack.cancel import Cancel
 from traymon.slack.errors import SlackError, without_secrets
 from traymon.slack.link import ControlFrame, Link, PongSeen
@@ -46,11 +47,13 @@ class LinkRunner:
         connector: Connector,
         post: Callable[[ev.Event], None],
         on_answered: Callable[[ConnectAnswer | None], None],
+        traffic: Traffic | None = None,
     ) -> None:
         self._number = number
         self._connector = connector
         self._post = post
         self._on_answered = on_answered
+        self._traffic = traffic
         self._cancel = Cancel()
         self._name = f"{bot} link {number}"
         # Guards _link and _dropped: the keeper's thread drops, this runner's thread opens; whoever comes second
@@ -89,12 +92,31 @@ class LinkRunner:
         if how is Farewell.ABORT:
             link.abort()
             return None
-        # Waits for Slack's close frame in the keeper's stead. Daemon: it is bounded by CLOSE_LIMIT_S anyway.
+        # Waits in the keeper's stead, for what is due and for Slack's close frame. Daemon: both are bounded anyway.
         closer = threading.Thread(
-            target=link.close, args=(CLOSE_LIMIT_S,), name=f"{self._name} close", daemon=True
+            target=self._close, args=(link, how), name=f"{self._name} close", daemon=True
         )
         closer.start()
         return closer
+
+    def send(self, text: str) -> bool:
+        """Send a program's message; whether the system took it. Blocks for at most Link's ``SEND_LIMIT_S``.
+
+        A link that cannot take it ends, and its reader tells why.
+        """
+        link = self._link
+        if link is None:
+            return False
+        try:
+            link.send_text(text)
+        except SlackError:
+            return False
+        return True
+
+    def _close(self, link: Link, how: Farewell) -> None:
+        if how is Farewell.RELIEVE and self._traffic is not None:
+            self._traffic.relieve(self._number).wait(RELIEF_LIMIT_S)
+        link.close(CLOSE_LIMIT_S)
 
     def lost_address(self) -> bool:
         """Whether the address that the link is bound to is no longer this machine's."""
@@ -110,6 +132,19 @@ class LinkRunner:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        failure, said_so = self._until_the_end()
+        if self._traffic is not None:
+            self._traffic.down(self._number)
+        self._post(ev.LinkEnded(self._number, failure))
+        link = self._link
+        if link is not None and said_so:
+            # In peace, and after the news: the registration of a Socket Mode link that is not closed stays for hours.
+            link.close(CLOSE_LIMIT_S)
+        elif link is not None:
+            link.abort()
+
+    def _until_the_end(self) -> tuple[Failure, bool]:
+        """Live; why it ended, and whether the link itself said that it is over."""
         said_so = False
         try:
             failure = self._live()
@@ -120,13 +155,7 @@ class LinkRunner:
             _log.exception("%s: an unexpected error ended the link", self._name)
             evidence = {"error": type(error).__name__}
             failure = Failure(Cause.PROTOCOL_ERROR, Phase.LIVE, reached_slack=True, evidence=evidence)
-        self._post(ev.LinkEnded(self._number, failure))
-        link = self._link
-        if link is not None and said_so:
-            # In peace, and after the news: the registration of a Socket Mode link that is not closed stays for hours.
-            link.close(CLOSE_LIMIT_S)
-        elif link is not None:
-            link.abort()
+        return failure, said_so
 
     def _live(self) -> Failure:
         """Open, then read until the link says that it is over. Raises SlackError where it is so without a word."""
@@ -144,10 +173,19 @@ class LinkRunner:
             return Failure(Cause.USER, Phase.LOCAL)
         self._post(ev.LinkOpened(self._number))
         while True:
-            event = self._event_of(link.receive())
+            frame = link.receive()
+            event = self._event_of(frame)
             if isinstance(event, Failure):
                 return event
             self._post(event)
+            if self._traffic is not None:
+                self._pass_on(self._traffic, frame, link.message)
+
+    def _pass_on(self, traffic: Traffic, frame: frames.Frame | ControlFrame, message: bytes) -> None:
+        if isinstance(frame, frames.Hello):
+            traffic.up(self._number, frame)
+        elif isinstance(frame, frames.Other) and self._phase is Phase.LIVE:
+            traffic.message(self._number, message)
 
     def _answered(self, answer: ConnectAnswer | None) -> None:
         self._post(ev.ApiAnswered(self._number))
