@@ -1,9 +1,6 @@
 """``traymon setup``: a bot's name and token, checked with Slack, kept safely, and written into the configuration."""
 
-import contextlib
-import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from traymon import words
-from traymon.cli.output import USAGE, Context, Sentence
+from traymon.cli.output import Context, Sentence
 
 if TYPE_CHECKING:
-    from tomlkit import TOMLDocument
-
     from traymon.config import BotConfig
+    from traymon.setup.configfile import BotTable, Transport
 
 _STEP_LIMIT_S = 10.0
 """For each step of the check (name, TCP, TLS, answer), as for an attempt to connect."""
@@ -29,13 +25,20 @@ class _Choice:
     """What the person chose; ``keep`` is the token's place as the configuration names it."""
 
     name: str
-    transport: str
+    transport: "Transport"
     keep: str
     api_url: str | None
 
     @property
     def which(self) -> str:
         return _WHICH[self.transport]
+
+    @property
+    def table(self) -> "BotTable":
+        from traymon.setup.configfile import BotTable
+
+        token, app_token = (self.keep, None) if self.transport == "rtm" else (None, self.keep)
+        return BotTable(self.name, self.transport, token, app_token, self.api_url)
 
 
 @click.command()
@@ -60,75 +63,26 @@ class _Choice:
 @click.option("--no-check", is_flag=True, help="Do not ask Slack whether the token is good.")
 @click.pass_obj
 def setup(
-    context: Context, name: str | None, transport: str, keep: str, api_url: str | None, no_check: bool
+    context: Context, name: str | None, transport: "Transport", keep: str, api_url: str | None, no_check: bool
 ) -> None:
     """Set up a bot, or give it another token. The token is asked for without being shown."""
     from traymon.config import check_name
+    from traymon.setup.configfile import preview_bot, set_bot
 
     name = name if name is not None else click.prompt(words.gettext("Name of the bot"), default="bot")
     check_name(name)
     choice = _Choice(name, transport, keep, api_url)
     path = context.profile.config_file
-    document = _read(path)
-    bot = _with_bot(document, choice, path)
+    bot = preview_bot(path, choice.table)
     token = _token(choice)
     if not no_check:
         _check(bot, token)
     _keep(bot, choice, token, context.profile.name)
-    _write(path, document)
+    set_bot(path, choice.table)
     click.echo(words.gettext("{bot} is set up in {file}.").format(bot=name, file=words.printable(str(path))))
     if transport == "socket":
         click.echo(words.socket_mode_preview(name))
     _tell_running(context, name)
-
-
-def _read(path: Path) -> "TOMLDocument":
-    """The configuration as a document that keeps its comments; an empty one where there is no file."""
-    import tomlkit
-    from tomlkit.exceptions import ParseError
-
-    from traymon.config import load
-
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        return tomlkit.document()
-    except UnicodeDecodeError:
-        text = ""
-    # A file with a fault is the person's to mend first: nothing is written over it.
-    load(path, {})
-    try:
-        return tomlkit.parse(text)
-    except ParseError as error:
-        raise Sentence(
-            words.gettext("{file} is not valid TOML ({problem}): correct it first.").format(
-                file=path, problem=error
-            ),
-            USAGE,
-        ) from None
-
-
-def _with_bot(document: "TOMLDocument", choice: _Choice, path: Path) -> "BotConfig":
-    """Put the choice into ``document``; the bot as it will be read. Raises ConfigError, and nothing is written."""
-    import tomlkit
-
-    from traymon.config import parse
-
-    bots = document.setdefault("bots", tomlkit.table(is_super_table=True))
-    entry = bots.get(choice.name)
-    if entry is None:
-        entry = tomlkit.table()
-        bots[choice.name] = entry
-    entry["transport"] = choice.transport
-    if choice.transport == "rtm" and "app_token" in entry:
-        del entry["app_token"]
-    if choice.transport == "socket" and entry.get("relay") is False:
-        del entry["relay"]
-    entry[choice.which] = choice.keep
-    if choice.api_url is not None:
-        entry["api_url"] = choice.api_url
-    config = parse(tomlkit.dumps(document), path.parent)
-    return next(bot for bot in config.bots if bot.name == choice.name)
 
 
 def _token(choice: _Choice) -> str:
@@ -188,11 +142,12 @@ def _check(bot: "BotConfig", token: str) -> None:
 
 def _keep(bot: "BotConfig", choice: _Choice, token: str, profile: str) -> None:
     from traymon.secrets import SecretUnavailable, store
+    from traymon.setup.files import write_private
 
     place = bot.token if choice.which == "token" else bot.app_token
     assert place is not None
     if place.startswith("file:"):
-        _write_private(Path(place.removeprefix("file:")), f"{token}\n")
+        write_private(Path(place.removeprefix("file:")), f"{token}\n")
     elif place == "keyring":
         try:
             store(choice.name, choice.which, token, profile=profile)
@@ -202,30 +157,6 @@ def _keep(bot: "BotConfig", choice: _Choice, token: str, profile: str) -> None:
                     why=error
                 )
             ) from None
-
-
-def _write(path: Path, document: "TOMLDocument") -> None:
-    import tomlkit
-
-    # A link stays a link: people keep their configuration in another folder and link to it.
-    _write_private(path.resolve(), tomlkit.dumps(document))
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Put ``text`` in place of the file as a whole, readable for this user only; a crash leaves old or new."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # mkstemp makes it 0600.
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def _tell_running(context: Context, name: str) -> None:
