@@ -19,7 +19,15 @@ from traymon.words.demo import (
     demo_team,
 )
 from traymon.words.escapes import printable, to_terminal
-from traymon.words.language import gettext, mark, ngettext
+from traymon.words.language import (
+    choose,
+    gettext,
+    language_called,
+    language_in_use,
+    languages,
+    mark,
+    ngettext,
+)
 from traymon.words.running import (
     answer,
     cannot_open_log,
@@ -31,13 +39,15 @@ from traymon.words.running import (
     strange_links,
     unknown_request,
 )
-from traymon.words.times import clock_time, duration
+from traymon.words.times import clock_time, day, duration, month, number, percent
 
 __all__ = [
     "answer",
     "cannot_open_log",
     "cause",
+    "choose",
     "clock_time",
+    "day",
     "demo_fin",
     "demo_goodbye",
     "demo_intro",
@@ -48,12 +58,18 @@ __all__ = [
     "demo_team",
     "duration",
     "gettext",
+    "language_called",
+    "language_in_use",
+    "languages",
     "mark",
+    "month",
     "ngettext",
     "no_bots",
     "no_presence",
     "no_program",
     "no_such_bot",
+    "number",
+    "percent",
     "printable",
     "probes",
     "short_cause",

@@ -1,6 +1,14 @@
-"""Times and lengths of time for people."""
+"""Times, lengths of time and numbers for people, as their language writes them.
 
-from datetime import UTC, datetime
+Without the system's locales, which need not be installed: what differs from language to language is in the catalogue.
+"""
+
+import math
+from datetime import UTC, date, datetime
+
+from traymon.words.language import gettext, mark
+
+_WEEKDAYS = (mark("Mon"), mark("Tue"), mark("Wed"), mark("Thu"), mark("Fri"), mark("Sat"), mark("Sun"))
 
 
 def duration(ms: int) -> str:
@@ -9,17 +17,19 @@ def duration(ms: int) -> str:
     Rounded down, so that nothing is said to have lasted longer than it did. A negative length is shown as ``0s``.
     """
     if ms < 1000:
-        return f"{ms // 100 / 10}s" if ms >= 100 else "0s"
+        return gettext("{seconds}s").format(seconds=ms // 100 / 10 if ms >= 100 else 0)
     minutes, seconds = divmod(ms // 1000, 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:
-        return f"{days}d {hours:02}h {minutes:02}m"
+        return gettext("{days}d {hours:02}h {minutes:02}m").format(days=days, hours=hours, minutes=minutes)
     if hours:
-        return f"{hours}h {minutes:02}m {seconds:02}s"
+        return gettext("{hours}h {minutes:02}m {seconds:02}s").format(
+            hours=hours, minutes=minutes, seconds=seconds
+        )
     if minutes:
-        return f"{minutes}m {seconds:02}s"
-    return f"{seconds}s"
+        return gettext("{minutes}m {seconds:02}s").format(minutes=minutes, seconds=seconds)
+    return gettext("{seconds}s").format(seconds=seconds)
 
 
 def clock_time(wall_ms: int, *, now_ms: int | None = None) -> str:
@@ -33,7 +43,36 @@ def clock_time(wall_ms: int, *, now_ms: int | None = None) -> str:
         same_day = now_ms is None or moment.date() == _local(now_ms).date()
     except (OverflowError, OSError, ValueError):
         return "?"
-    return moment.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
+    time = f"{moment:%H:%M:%S}"
+    return time if same_day else gettext("{date} {time}").format(date=_date(moment), time=time)
+
+
+def day(when: date, *, weekday: bool = False) -> str:
+    """A day of the calendar: ``2016-12-20``, with ``weekday`` ``Tue 2016-12-20``."""
+    if not weekday:
+        return _date(when)
+    return gettext("{weekday} {date}").format(weekday=gettext(_WEEKDAYS[when.weekday()]), date=_date(when))
+
+
+def month(when: date) -> str:
+    """The month of a day: ``2016-12``."""
+    return gettext("{year:04}-{month:02}").format(year=when.year, month=when.month)
+
+
+def number(count: int) -> str:
+    """A whole number in groups of three: ``5,000``."""
+    return gettext("{number:,}").format(number=count)
+
+
+def percent(share: float, *, digits: int = 2) -> str:
+    """A share of 0 to 1 as ``99.98%``, rounded down: 100 stands only for the whole."""
+    # In steps of the last digit shown; the small addend takes back what binary fractions lack (0.29 × 100 is 28.99…).
+    steps = math.floor(share * 100 * 10**digits + 1e-9)
+    return gettext("{number}%").format(number=f"{min(steps, 100 * 10**digits) / 10**digits:.{digits}f}")
+
+
+def _date(when: date) -> str:
+    return gettext("{year:04}-{month:02}-{day:02}").format(year=when.year, month=when.month, day=when.day)
 
 
 def _local(wall_ms: int) -> datetime:

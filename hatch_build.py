@@ -1,0 +1,28 @@
+"""Compiles the catalogues of ``traymon/locale`` when a wheel is built or the tree is installed in place.
+
+What is compiled lies beside its source, where an editable install finds it, and is kept out of version control.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+_LONG_AGO = "1970-01-01 00:00+0000"
+"""For the dates in a catalogue's header: with the true ones no two builds of one tree would be the same."""
+
+
+class CatalogueHook(BuildHookInterface[Any]):
+    """Makes a ``.mo`` of every ``.po``; one that is wrong ends the build."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Called by hatchling before it collects the files."""
+        for source in sorted(Path(self.root, "traymon", "locale").glob("*/LC_MESSAGES/*.po")):
+            with source.open("rb") as file:
+                catalogue = read_po(file, locale=source.parent.parent.name, abort_invalid=True)
+            catalogue.creation_date = catalogue.revision_date = _LONG_AGO
+            with source.with_suffix(".mo").open("wb") as file:
+                write_mo(file, catalogue)
+        build_data["artifacts"].append("/traymon/locale/*/LC_MESSAGES/*.mo")

@@ -1,0 +1,123 @@
+"""The catalogues of ``traymon/locale`` and what the code says: ``python -m tests.catalogue`` brings them up to date.
+
+A message that the code no longer holds goes, a new one is added without a translation, and nothing is guessed. The
+files hold no line numbers and no dates, so that a change shows what a translator has to look at and nothing else.
+"""
+
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCALE = ROOT / "traymon" / "locale"
+KEYWORDS = {"gettext": None, "ngettext": (1, 2), "mark": None}
+_METHODS = [("**.py", "python"), ("**.j2", "jinja2.ext:babel_extract")]
+_OPTIONS = {"**.j2": {"trimmed": "true", "silent": "false"}}
+_CHURN = (
+    "POT-Creation-Date",
+    "PO-Revision-Date",
+    "Last-Translator",
+    "Language-Team",
+    "Report-Msgid-Bugs-To",
+    "Generated-By",
+)
+
+
+def sources() -> list[Path]:
+    """All that may hold sentences for people."""
+    return sorted(path for path in (ROOT / "traymon").rglob("*") if path.suffix in {".py", ".j2"})
+
+
+def extracted() -> Catalog:
+    """Every message of the code, with the files that hold it."""
+    catalogue = Catalog(project="traymon", charset="utf-8", fuzzy=False)
+    found = extract_from_dir(
+        ROOT / "traymon", _METHODS, _OPTIONS, keywords=KEYWORDS, comment_tags=("Translators:",)
+    )
+    # In one order on every machine: the folders' own differs.
+    for name, line, message, comments, context in sorted(found, key=lambda each: (each[0], each[1])):
+        catalogue.add(
+            message,
+            locations=[(f"traymon/{Path(name).as_posix()}", line)],
+            auto_comments=comments,
+            context=context,
+        )
+    return catalogue
+
+
+def languages() -> list[str]:
+    """Every language that has a catalogue."""
+    return sorted(path.name for path in LOCALE.iterdir() if (path / "LC_MESSAGES").is_dir())
+
+
+def path_of(language: str, domain: str = "traymon") -> Path:
+    """A catalogue's source."""
+    return LOCALE / language / "LC_MESSAGES" / f"{domain}.po"
+
+
+def read(path: Path, language: str) -> Catalog:
+    """A catalogue. Raises PoFileError where it is wrong."""
+    with path.open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)
+
+
+def messages(catalogue: Catalog) -> Iterator[Message]:
+    """Without the header."""
+    return (message for message in catalogue if message.id)
+
+
+def updated(old: Catalog, code: Catalog) -> Catalog:
+    """What the code says now, with every translation of ``old`` that fits."""
+    new = Catalog(locale=old.locale, project="traymon", charset="utf-8", fuzzy=False)
+    for message in messages(code):
+        known = old.get(message.id, message.context)
+        new.add(
+            message.id,
+            known.string if known is not None else None,
+            locations=message.locations,
+            flags={flag for flag in message.flags | (known.flags if known else set()) if flag != "fuzzy"},
+            auto_comments=message.auto_comments,
+            user_comments=known.user_comments if known is not None else (),
+            context=message.context,
+        )
+    return new
+
+
+def written(catalogue: Catalog) -> str:
+    """The catalogue as its file holds it."""
+    file = io.BytesIO()
+    write_po(file, catalogue, width=0, include_lineno=False, ignore_obsolete=True)
+    lines = file.getvalue().decode("utf-8").splitlines(keepends=True)
+    start = next(at for at, line in enumerate(lines) if line.startswith("msgid"))
+    return "".join(_without_churn(lines[start:]))
+
+
+def _without_churn(lines: Iterable[str]) -> Iterator[str]:
+    return (line for line in lines if not line.startswith(tuple(f'"{name}:' for name in _CHURN)))
+
+
+def main() -> None:
+    """Bring every catalogue up to date, and say what is left to translate."""
+    code = extracted()
+    for language in languages():
+        path = path_of(language)
+        old = read(path, language) if path.exists() else Catalog(locale=language)
+        new = updated(old, code)
+        path.write_text(written(new), encoding="utf-8")
+        missing = [message for message in messages(new) if not message.string or not all(_strings(message))]
+        print(f"{path.relative_to(ROOT)}: {len(new)} messages, {len(missing)} without a translation")
+        for message in missing:
+            print(f"  {message.id}", file=sys.stderr)
+
+
+def _strings(message: Message) -> tuple[str, ...]:
+    return message.string if isinstance(message.string, tuple) else (message.string,)
+
+
+if __name__ == "__main__":
+    main()
