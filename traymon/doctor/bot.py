@@ -8,19 +8,20 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from traymon import words
 from traymon.config import BotConfig
 from traymon.doctor import tokens
-from traymon.doctor.advice import advice
-from traymon.doctor.answers import Answer, call
 from traymon.doctor.results import Finding, Outcome, Section, not_tried, out_of_time
-from traymon.keeper.core.causes import Cause, Fact, Failure, Phase
+from traymon.keeper.core.causes import Cause, Fact, Phase
 from traymon.secrets import Secret, redacted
 from traymon.secrets import read as read_secret
+from traymon.slack import greeting
+from traymon.slack.advice import advice
+from traymon.slack.answers import Answer, call
 from traymon.slack.cancel import Cancel
 from traymon.slack.connector import SlackConnector
 from traymon.slack.diagnosis import Check, Diagnosis, diagnose
@@ -243,8 +244,7 @@ class BotExamination:
         return _OpenedConnector(self._endpoint, self._token.reveal, self._url)
 
     def _wait_for_hello(self, link: Link) -> Finding:
-        hello = self._await(link, lambda got: isinstance(got, frames.Hello), Cause.HELLO_TIMEOUT, Phase.HELLO)
-        count = hello.num_connections if isinstance(hello, frames.Hello) else None
+        count = greeting.hello(link, self._step_s(), self._target.host).num_connections
         if count is not None:
             text = words.gettext("Slack greets the link, and counts {count} of this app, this one included.")
             return Finding(Outcome.OK, text.format(count=count))
@@ -253,34 +253,14 @@ class BotExamination:
     def _ping(self, link: Link) -> Finding:
         sent = time.monotonic()
         link.send_ping(_PING)
-        self._await(link, _is_pong, Cause.KEEPALIVE_TIMEOUT, Phase.LIVE)
+        greeting.await_frame(
+            link, _is_pong, self._step_s(), Cause.KEEPALIVE_TIMEOUT, Phase.LIVE, self._target.host
+        )
         ms = round((time.monotonic() - sent) * 1000)
         return Finding(Outcome.OK, words.gettext("Answered in {ms} ms.").format(ms=ms))
 
-    def _await(self, link: Link, wanted: Callable[[object], bool], cause: Cause, phase: Phase) -> object:
-        """The first frame that is wanted. Raises SlackError, for silence with ``cause``."""
-        limit_s = min(STEP_LIMIT_S, self._left())
-        with _ended_after(limit_s, link) as late:
-            try:
-                while not wanted(got := link.receive()):
-                    self._heed(got)
-            except AbandonedError:
-                if not late.is_set():
-                    raise
-            else:
-                return got
-        facts: dict[str, Fact] = {"host": self._target.host, "silent_ms": round(limit_s * 1000)}
-        raise SlackError(Failure(cause, phase, reached_slack=True, evidence=facts))
-
-    def _heed(self, got: object) -> None:
-        """What Slack says instead of what was waited for. Raises SlackError where that ends the waiting."""
-        if isinstance(got, frames.ErrorFrame):
-            cause = Cause.URL_EXPIRED if got.code == 1 else Cause.SLACK_ERROR
-            raise SlackError(Failure(cause, Phase.HELLO, got.msg, reached_slack=True))
-        if isinstance(got, frames.Disconnect) and got.reason == "link_disabled":
-            raise SlackError(Failure(Cause.REFUSED_TOKEN, Phase.HELLO, got.reason, reached_slack=True))
-        if isinstance(got, frames.Disconnect) and got.reason == "too_many_websockets":
-            raise SlackError(Failure(Cause.TOO_MANY_LINKS, Phase.HELLO, got.reason, reached_slack=True))
+    def _step_s(self) -> float:
+        return min(STEP_LIMIT_S, self._left())
 
     def _left(self) -> float:
         return max(0.0, self._deadline - time.monotonic())
@@ -295,25 +275,6 @@ class _OpenedConnector(SocketConnector):
 
     def _ask(self, api: WebApi, limits: Limits, cancel: Cancel) -> tuple[str, ConnectAnswer | None]:
         return self._url.reveal(), None
-
-
-@contextlib.contextmanager
-def _ended_after(limit_s: float, link: Link) -> Iterator[threading.Event]:
-    """End ``link`` after ``limit_s`` seconds, unless the block ends before; the event says that it was so."""
-    late = threading.Event()
-
-    def end() -> None:
-        late.set()
-        link.abort()
-
-    # Wakes the reader of a silent link. Daemon: it must not hold up the exit.
-    timer = threading.Timer(limit_s, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()
 
 
 def _is_pong(got: object) -> bool:

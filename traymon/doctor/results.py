@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from traymon import words
-from traymon.doctor.advice import advice
 from traymon.secrets import SecretUnavailable
+from traymon.slack.advice import advice
 from traymon.slack.errors import AbandonedError, SlackError
 
 

@@ -1,31 +1,10 @@
-"""What kind of token it is, by its beginning, and whether the transport can use it.
-
-Source: https://docs.slack.dev/authentication/tokens. Nothing here shows more of a token than that beginning.
-"""
+"""Whether a transport can use a token, by its kind. Nothing here shows more of a token than its beginning."""
 
 from typing import Literal
 
 from traymon import words
 from traymon.doctor.results import Finding, Outcome
-
-Kind = Literal["bot", "user", "app", "rotating", "refresh", "session", "unknown"]
-
-# The longer beginnings first.
-_KINDS: tuple[tuple[str, Kind], ...] = (
-    ("xoxe.xox", "rotating"),
-    ("xoxe-", "refresh"),
-    ("xoxb-", "bot"),
-    ("xoxp-", "user"),
-    ("xapp-", "app"),
-    ("xoxc-", "session"),
-    ("xoxd-", "session"),
-    ("xoxs-", "session"),
-)
-
-
-def kind_of(token: str) -> Kind:
-    """What ``token`` is."""
-    return next((kind for start, kind in _KINDS if token.startswith(start)), "unknown")
+from traymon.slackwire.tokens import Kind, kind_of
 
 
 def judge(token: str, transport: Literal["rtm", "socket"], source: str) -> Finding:
@@ -82,4 +61,5 @@ def _called(kind: Kind) -> str:
         "rotating": words.gettext("This is a token that ends after 12 hours (xoxe.…)"),
         "refresh": words.gettext("This is a refresh token (xoxe-…)"),
         "session": words.gettext("This is a browser's session token"),
+        "legacy": words.gettext("This is a token of a kind that Slack has given up"),
     }[kind]
