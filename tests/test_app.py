@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import PATIENCE_S, app_token_of, running, token_of, wait_for_state, write_profile
-from traymon import app as module
+from tests.support import PATIENCE_S, app_token_of, events, running, token_of, wait_for_state, write_profile
 from traymon.app import App, ended_by_signals
-from traymon.config import BotConfig, Config
+from traymon.app import token as module
+from traymon.config import BotConfig, Config, ConfigError
 from traymon.keeper.core import State
+from traymon.keeper.core.causes import Cause
 from traymon.keeper.shell import Picture
 from traymon.sessionlog.view import LogView
 from traymon.simulator import Simulator
@@ -71,10 +72,44 @@ def test_while_the_log_lags_its_disk_is_not_asked_for_what_is_shown(
             wait_for_state(app, "bot", State.ONLINE)
             shown = app.board.picture().bots["bot"]
             monkeypatch.setattr(LogView, "last_outage", last_outage)
-            assert "not logged yet" in app._view(Picture({"bot": replace(shown, logged=False)})).tooltip
+            assert (
+                "not logged yet" in app.showing.view(Picture({"bot": replace(shown, logged=False)})).tooltip
+            )
             assert not asked
-            assert "not logged yet" not in app._view(Picture({"bot": shown})).tooltip
+            assert "not logged yet" not in app.showing.view(Picture({"bot": shown})).tooltip
             assert asked == ["bot"]
+
+
+def test_a_changed_configuration_touches_only_what_changed(tmp_path: Path) -> None:
+    """One bot stays, one is changed, one goes, one comes; a fault in the file changes nothing."""
+    names = ["stays", "changed", "goes", "comes"]
+    with Simulator() as slack:
+        for name in names:
+            slack.add_bot(token_of(name), name)
+        slack.add_bot(token_of("other"), "changed")
+        profile = write_profile(tmp_path, dict.fromkeys(names[:3], slack.api_url))
+        with running(profile) as app:
+            for name in names[:3]:
+                wait_for_state(app, name, State.ONLINE)
+            profile.config_file.write_text("[bots.x]\nno_such_key = 1\n")
+            with pytest.raises(ConfigError, match="no_such_key"):
+                app.reload()
+            kept = ["stays", "changed", "comes"]
+            write_profile(tmp_path, dict.fromkeys(kept, slack.api_url), tokens={"changed": token_of("other")})
+            text = profile.config_file.read_text()
+            profile.config_file.write_text(text.replace("changed.token", "changed-2.token"))
+            source = profile.config_file.parent
+            (source / "changed.token").rename(source / "changed-2.token")
+            told = app.reload()
+            wait_for_state(app, "comes", State.ONLINE)
+            assert slack.wait(lambda: slack.open_links(token_of("other")) == 1, PATIENCE_S)
+            assert [bot["name"] for bot in app.status()] == app.bots.names() == kept
+            assert [line.split(":")[0] for line in told] == ["changed", "comes", "goes"]
+            assert app.reload() == []
+        links = slack.truth().links
+    assert [link.token for link in links].count(token_of("stays")) == 1
+    assert [e.kind for e in events(profile, "goes", "start", "stop")] == ["start", "stop"]
+    assert [e.cause for e in events(profile, "goes", "stop")] == [Cause.USER]
 
 
 @pytest.fixture
@@ -106,11 +141,12 @@ def test_a_signal_is_heard_though_the_main_thread_waits_and_does_not_notice() ->
 @pytest.mark.usefixtures("handlers")
 def test_a_closed_terminal_ends_only_what_does_not_outlive_it() -> None:
     told: queue.SimpleQueue[str] = queue.SimpleQueue()
-    with ended_by_signals(lambda: told.put("outlives"), outlives_terminal=True):
+    with ended_by_signals(lambda: told.put("ends"), on_hangup=lambda: told.put("reads anew")):
         os.kill(os.getpid(), signal.SIGHUP)
+        assert told.get(timeout=PATIENCE_S) == "reads anew"
         os.kill(os.getpid(), signal.SIGINT)
-        assert told.get(timeout=PATIENCE_S) == "outlives"
-    assert told.empty()  # of the first signal nothing came
+        assert told.get(timeout=PATIENCE_S) == "ends"
+    assert told.empty()
     with ended_by_signals(lambda: told.put("ends")):
         os.kill(os.getpid(), signal.SIGHUP)
         assert told.get(timeout=PATIENCE_S) == "ends"

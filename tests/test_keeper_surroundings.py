@@ -173,7 +173,7 @@ def test_an_announcement_that_comes_after_the_sleep_is_no_second_sleep(home: Pat
     gate = threading.Event()
     with machine(home, slack, "bot") as here:
         wait_for_state(here.app, "bot", State.ONLINE)
-        keeper = here.app.keepers["bot"]
+        keeper = here.app.bots["bot"].keeper
         # Holds up the keeper's thread, as a machine does that sleeps before anyone has heard of it.
         keeper.ask(ev.RouteAppeared()).add_done_callback(lambda _: gate.wait(PATIENCE_S))
         here.says.say(watch.SleepAnnounced(lambda: None))

@@ -30,7 +30,7 @@ def no_such_bot(bot: str, known: Sequence[str]) -> str:
         return gettext("There is no bot “{bot}”: none is configured. Run traymon setup.").format(
             bot=printable(bot)
         )
-    names = ", ".join(printable(name) for name in known)
+    names = gettext(", ").join(printable(name) for name in known)
     return gettext("There is no bot “{bot}”; there is: {names}.").format(bot=printable(bot), names=names)
 
 
@@ -83,3 +83,13 @@ def no_bots(config_file: str) -> str:
     return gettext(
         "No bot is configured yet, so there is nothing to keep online: run traymon setup, or write {path}."
     ).format(path=printable(config_file))
+
+
+def now_held(bot: str) -> str:
+    """The configuration was read anew, and this bot is new or changed in it."""
+    return gettext("{bot}: held from now on, as the configuration says.").format(bot=printable(bot))
+
+
+def no_longer_held(bot: str) -> str:
+    """The configuration was read anew, and this bot is not in it any more."""
+    return gettext("{bot}: no longer in the configuration, so no longer held.").format(bot=printable(bot))

@@ -41,8 +41,13 @@ class Board:
     ``now`` is the clock that counts sleep, in ms.
     """
 
-    def __init__(self, now: Callable[[], int]) -> None:
+    def __init__(
+        self, now: Callable[[], int], on_shown: Callable[[str, Status], None] = lambda *_: None
+    ) -> None:
+        """``on_shown`` is told of every status that may be shown, of each bot in order; it must do no more than put
+        it into a queue."""
         self._now = now
+        self._on_shown = on_shown
         # Guards everything below. Keepers propose, the store thread commits, viewers read and wait; nobody does
         # anything slow while holding it.
         self._changed = threading.Condition()
@@ -69,10 +74,18 @@ class Board:
 
     def _settle(self, bot: str) -> None:
         """Show what is committed, and wake those who wait: also for what still lags, as they time its patience."""
-        waiting = self._proposals[bot]
+        waiting = self._proposals.get(bot)
         while waiting and waiting[0].committed:
-            self._shown[bot] = waiting.popleft().status
+            status = self._shown[bot] = waiting.popleft().status
+            self._on_shown(bot, status)
         self._changed.notify_all()
+
+    def forget(self, bot: str) -> None:
+        """The bot is no longer held: nothing of it is shown any more."""
+        with self._changed:
+            self._shown.pop(bot, None)
+            self._proposals.pop(bot, None)
+            self._changed.notify_all()
 
     def set_fault(self, sentence: str | None) -> None:
         """The session log is not well, or well again."""

@@ -75,23 +75,35 @@ class PresenceWatch:
         self._board = board
         self._now = now
         self._random = random
-        self._bots: list[_Asked] = []  # filled before start(), then only the thread's
+        # One reference to a tuple, which the app replaces and the thread reads; what is in it is only the thread's.
+        self._bots: tuple[_Asked, ...] = ()
+        self._begun = False
         self._cancel = Cancel()
         # One for all bots: it sleeps nearly always, and a call that hangs only holds up other questions, never a link.
         # It reads the board, asks Slack, posts to keepers. Daemon: a name look-up that hangs must not hang the exit.
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
     def watch(self, keeper: Kept, endpoint: Endpoint, read_token: Callable[[], str]) -> None:
-        """Ask for this RTM bot too; before :meth:`start`. ``read_token`` raises SecretUnavailable."""
-        self._bots.append(_Asked(keeper, endpoint, read_token))
+        """Ask for this RTM bot too. ``read_token`` raises SecretUnavailable.
+
+        This and :meth:`forget` are called by one thread at a time.
+        """
+        self._bots = (*self._bots, _Asked(keeper, endpoint, read_token))
+        if self._begun:
+            self.start()
 
     def start(self) -> None:
-        """Begin; without bots there is nothing to begin."""
-        if self._bots:
+        """Begin to ask; without bots there is nothing to begin until the first comes."""
+        self._begun = True
+        if self._bots and self._thread.ident is None and not self._cancel.cancelled:
             self._thread.start()
 
+    def forget(self, bot: str) -> None:
+        """Ask for this bot no more; one that is not known is no error."""
+        self._bots = tuple(asked for asked in self._bots if asked.keeper.bot != bot)
+
     def stop(self, limit_s: float) -> bool:
-        """Call off what is under way; whether the thread ended within ``limit_s``. Harmless without :meth:`start`."""
+        """Call off what is under way; whether the thread ended within ``limit_s``. Harmless where none was begun."""
         self._cancel.cancel()
         self._board.poke()
         if self._thread.ident is not None:

@@ -1,0 +1,140 @@
+"""The bots of one process: a keeper each, made from the configuration and made anew when it changes."""
+
+import random
+import threading
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from traymon import words
+from traymon.app.token import Token
+from traymon.config import BotConfig
+from traymon.desktop.clocks import Clocks
+from traymon.keeper.core import Core
+from traymon.keeper.core.causes import Cause
+from traymon.keeper.shell import Board, Keeper
+from traymon.keeper.shell.presence import PresenceWatch
+from traymon.sessionlog.recorder import SessionLog
+from traymon.slack.diagnosis import diagnose
+from traymon.slack.endpoint import Endpoint
+from traymon.slack.rtm import RtmConnector
+from traymon.slack.socket import SocketConnector
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One bot, held."""
+
+    config: BotConfig
+    keeper: Keeper
+    token: Token
+
+
+class Bots:
+    """Every bot that is held. Any thread may read; :meth:`hold` and :meth:`stop` are the app's own."""
+
+    def __init__(
+        self,
+        profile: str,
+        log: SessionLog,
+        board: Board,
+        clocks: Clocks,
+        *,
+        say: Callable[[str], None],
+        say_token: Callable[[str], None],
+    ) -> None:
+        """``say_token`` is told why a token cannot be had, each reason once."""
+        self._profile = profile
+        self._log = log
+        self._board = board
+        self._clocks = clocks
+        self._say = say
+        self._say_token = say_token
+        self._presence = PresenceWatch(board, clocks.now, random.Random().random)
+        # One reference to a dict that nobody changes: readers on any thread see all of it or all of the next.
+        self._kept: dict[str, Kept] = {}
+        # Held by whoever reads a configuration anew: two at a time would end each other's keepers.
+        self._changing = threading.Lock()
+        self._stopped = False  # under _changing
+
+    def __getitem__(self, bot: str) -> Kept:
+        return self._kept[bot]
+
+    def get(self, bot: str) -> Kept | None:
+        """The bot of that name, if it is held."""
+        return self._kept.get(bot)
+
+    def names(self) -> list[str]:
+        """Of all that are held, in the configuration's order."""
+        return list(self._kept)
+
+    def keepers(self) -> list[Keeper]:
+        """Of all that are held."""
+        return [kept.keeper for kept in self._kept.values()]
+
+    def hold(self, wanted: Iterable[BotConfig], limit_s: float) -> list[str]:
+        """Hold exactly these: begin what is new, end what is gone, and both for what has changed.
+
+        Ending takes up to ``limit_s``. Returns the names of the bots that began.
+        """
+        with self._changing:
+            if self._stopped:
+                return []
+            before, now = self._kept, {config.name: config for config in wanted}
+            gone = [kept for name, kept in before.items() if now.get(name) != kept.config]
+            _end(gone, Cause.USER, limit_s)
+            for kept in gone:
+                self._presence.forget(kept.config.name)
+                self._board.forget(kept.config.name)
+            stays = {name: kept for name, kept in before.items() if kept not in gone}
+            self._kept = {
+                name: stays[name] if name in stays else self._make(config) for name, config in now.items()
+            }
+            self._presence.start()
+            began = [name for name in now if name not in stays]
+            for name in began:
+                self._begin(self._kept[name])
+            return began
+
+    def stop(self, cause: Cause, limit_s: float) -> None:
+        """End all, at the same time."""
+        with self._changing:
+            self._stopped = True
+            _end(self._kept.values(), cause, limit_s)
+            self._presence.stop(limit_s)
+
+    def _make(self, bot: BotConfig) -> Kept:
+        rtm = bot.transport == "rtm"
+        source = bot.token if rtm else bot.app_token
+        assert source is not None, "the configuration gives each bot the token of its transport"
+        endpoint = Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file)
+        token = Token(source, bot.name, self._profile, self._say_token, which="token" if rtm else "app_token")
+        keeper = Keeper(
+            bot.name,
+            bot.transport,
+            (RtmConnector if rtm else SocketConnector)(endpoint, token.read),
+            Core(random.Random().random, spare_on_suspicion=rtm),
+            self._log,
+            self._board,
+            self._clocks,
+            diagnose=lambda cancel: diagnose(endpoint, cancel=cancel),
+        )
+        if rtm:
+            self._presence.watch(keeper, endpoint, token.read)
+        return Kept(bot, keeper, token)
+
+    def _begin(self, kept: Kept) -> None:
+        if kept.config.transport == "socket":
+            self._say(words.socket_mode_preview(kept.config.name))
+        kept.keeper.start(paused=self._log.setting(paused_setting(kept.config.name)) == "1")
+
+
+def _end(kept: Collection[Kept], cause: Cause, limit_s: float) -> None:
+    for each in kept:
+        each.keeper.stop(cause)
+    for each in kept:
+        each.keeper.join(limit_s)
+
+
+def paused_setting(bot: str) -> str:
+    """The name under which the store remembers that ``bot`` is paused."""
+    return f"paused:{bot}"

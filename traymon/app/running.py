@@ -1,0 +1,95 @@
+"""One process from its start to its end: the lock, the terminal, the signals, the tray on the main thread."""
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+from traymon import words
+from traymon.app.app import ANSWER_LIMIT_S, App
+from traymon.app.signals import ended_by_signals
+from traymon.config import load
+from traymon.desktop.control import ControlError, ask
+from traymon.desktop.instance import AlreadyRunning, acquire_profile
+from traymon.desktop.terminal import Terminal
+from traymon.paths import Profile
+
+
+def run_app(profile: Profile, *, use_tray: bool) -> int:
+    """``traymon run``: keep every configured bot until told to end. Returns the exit code.
+
+    Raises :class:`~traymon.config.ConfigError` for a configuration that cannot be used.
+    """
+    config = load(profile.config_file, os.environ)
+    say = words.to_terminal(sys.stderr)
+    try:
+        lock = _locked(profile, say)
+    except AlreadyRunning as running:
+        return _second_start(profile, running, say)
+    with lock, Terminal(sys.stdout) as terminal:
+        in_terminal = sys.stdout is not None and sys.stdout.isatty()
+        app = App(profile, config, on_line=terminal.line if in_terminal else None, say=say)
+        if not config.bots:
+            say(words.no_bots(str(profile.config_file)))
+        run_to_end(app, use_tray=use_tray, outlives_terminal=True)
+    return 0
+
+
+def _locked(profile: Profile, say: Callable[[str], None]) -> contextlib.AbstractContextManager[object]:
+    """The profile's lock, or, where none can be had, nothing: rather two that hold a bot than none.
+
+    Raises :class:`AlreadyRunning`.
+    """
+    try:
+        return acquire_profile(profile)
+    except OSError as error:
+        problem = error
+    with contextlib.suppress(ControlError):
+        ask(profile.control_address, {"do": "status"}, ANSWER_LIMIT_S)
+        raise AlreadyRunning(None)
+    say(
+        words.gettext(
+            "{file} cannot be locked ({problem}), so traymon cannot tell whether another one runs: it holds the bots "
+            "all the same; check the folder, and that only one runs."
+        ).format(file=profile.lock_file, problem=problem.strerror or type(problem).__name__)
+    )
+    return contextlib.nullcontext()
+
+
+def run_to_end(
+    app: App,
+    *,
+    use_tray: bool,
+    beside: Callable[[], None] | None = None,
+    outlives_terminal: bool = False,
+) -> None:
+    """Start ``app``, show its tray on this (the main) thread, and stop it when it is told to end.
+
+    ``beside`` runs on a thread of its own meanwhile: the demo's script.
+    """
+    with ended_by_signals(app.end, on_hangup=app.reload_or_say if outlives_terminal else None):
+        try:
+            app.start()
+            if beside is not None:
+                # Plays the script. Daemon: it ends with app.ended, or with the process.
+                threading.Thread(target=beside, name="script", daemon=True).start()
+            if use_tray:
+                from traymon.tray.choose import choose_tray
+
+                app.use_tray(choose_tray(app.chosen, os.environ))
+            app.ended.wait()
+        finally:
+            app.stop()
+
+
+def _second_start(profile: Profile, running: AlreadyRunning, say: Callable[[str], None]) -> int:
+    """From a terminal: a sentence. From the desktop: the running one's log, as the person wants to see something."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        say(str(running))
+        return 1
+    with contextlib.suppress(ControlError):
+        ask(profile.control_address, {"do": "open_log"}, ANSWER_LIMIT_S)
+        return 0
+    say(str(running))
+    return 1

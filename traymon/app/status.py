@@ -1,0 +1,66 @@
+"""What ``traymon status`` tells of one bot."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from traymon import words
+from traymon.desktop.clocks import Clocks
+from traymon.keeper.core.causes import Fact, Failure
+from traymon.keeper.core.status import Status
+from traymon.keeper.shell import Keeper, Shown
+
+
+def status_of(keeper: Keeper, shown: Shown, clocks: Clocks) -> dict[str, Any]:
+    """One bot, as ``traymon status --json`` prints it."""
+    status = shown.status
+    failure = status.failure
+    return {
+        "name": keeper.bot,
+        "workspace": workspace(keeper),
+        "state": status.state.value,
+        "since": _iso(wall(clocks, status.session_since or status.since)),
+        "cause": failure.cause.value if failure else None,
+        "explanation": explanation(failure, keeper.findings),
+        "transport": keeper.transport,
+        "next_try": _iso(wall(clocks, status.next_try)),
+        "attempting": status.attempting,
+        "logged": shown.logged,
+        "connections": status.connections,
+        "programs": [],
+    }
+
+
+def workspace(keeper: Keeper) -> str | None:
+    """The workspace's name, as Slack told it."""
+    return keeper.identity.team_name if keeper.identity else None
+
+
+def programs(keeper: Keeper, status: Status) -> int | None:
+    """How many links Slack counts beside ours. In Socket Mode those may be leftovers of dead links: not known."""
+    if keeper.transport != "rtm" or status.connections is None:
+        return None
+    return status.connections - 1
+
+
+def explanation(failure: Failure | None, findings: Mapping[str, Fact]) -> str | None:
+    """What went wrong, for a person, with what the side probes found."""
+    if failure is None:
+        return None
+    return words.cause(
+        failure.cause.value,
+        detail=failure.detail,
+        close_code=failure.close_code,
+        evidence={**findings, **failure.evidence},
+    )
+
+
+def wall(clocks: Clocks, at: int | None) -> int | None:
+    """UTC ms of an instant of the clock that counts sleep."""
+    return None if at is None else clocks.wall() - (clocks.now() - at)
+
+
+def _iso(wall_ms: int | None) -> str | None:
+    if wall_ms is None:
+        return None
+    return datetime.fromtimestamp(wall_ms / 1000).astimezone().isoformat(timespec="seconds")
