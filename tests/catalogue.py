@@ -66,6 +66,12 @@ def read(path: Path, language: str) -> Catalog:
         return read_po(file, locale=language, abort_invalid=True)
 
 
+def strings(message: Message) -> tuple[str, ...]:
+    """A message's translations: one, or one for each plural; "" where there is none yet."""
+    found = message.string
+    return tuple(map(str, found)) if isinstance(found, (tuple, list)) else (str(found or ""),)
+
+
 def messages(catalogue: Catalog) -> Iterator[Message]:
     """Without the header."""
     return (message for message in catalogue if message.id)
@@ -109,14 +115,10 @@ def main() -> None:
         old = read(path, language) if path.exists() else Catalog(locale=language)
         new = updated(old, code)
         path.write_text(written(new), encoding="utf-8")
-        missing = [message for message in messages(new) if not message.string or not all(_strings(message))]
+        missing = [message for message in messages(new) if not all(strings(message))]
         print(f"{path.relative_to(ROOT)}: {len(new)} messages, {len(missing)} without a translation")
         for message in missing:
             print(f"  {message.id}", file=sys.stderr)
-
-
-def _strings(message: Message) -> tuple[str, ...]:
-    return message.string if isinstance(message.string, tuple) else (message.string,)
 
 
 if __name__ == "__main__":

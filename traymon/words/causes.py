@@ -318,7 +318,7 @@ def quoted(value: object) -> str:
 
 def _said(value: object) -> str:
     text = quoted(value).strip().rstrip(".")
-    return f": “{text}”" if text else ""
+    return gettext(": “{text}”").format(text=text) if text else ""
 
 
 def _silence(silent_ms: object) -> str:
@@ -370,4 +370,4 @@ def probes(facts: Mapping[str, object]) -> str:
 def _listed(names: Sequence[str]) -> str:
     if len(names) < 2:
         return "".join(names)
-    return gettext("{names} and {last}").format(names=", ".join(names[:-1]), last=names[-1])
+    return gettext("{names} and {last}").format(names=gettext(", ").join(names[:-1]), last=names[-1])
