@@ -82,6 +82,8 @@ def updated(old: Catalog, code: Catalog) -> Catalog:
     new = Catalog(locale=old.locale, project="traymon", charset="utf-8", fuzzy=False)
     for message in messages(code):
         known = old.get(message.id, message.context)
+        if known is not None and known.pluralizable != message.pluralizable:
+            known = None  # found by its singular alone
         new.add(
             message.id,
             known.string if known is not None else None,
