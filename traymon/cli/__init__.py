@@ -23,7 +23,10 @@ _COMMANDS = {
     "quit": "traymon.cli.asking:quit_",
     "log": "traymon.cli.log:log",
     "doctor": "traymon.cli.doctor:doctor",
+    "autostart": "traymon.cli.autostart:autostart",
     "config": "traymon.cli.configuration:config",
+    "remove": "traymon.cli.removing:remove",
+    "uninstall": "traymon.cli.uninstalling:uninstall",
 }
 
 
