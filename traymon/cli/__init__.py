@@ -1,15 +1,18 @@
 """The command ``traymon``. Exit codes: 0 fine, 1 what was asked about is not so, 2 wrong usage, 3 not running.
 
 Commands are imported when they are called: ``traymon status`` shall take no longer than Python itself needs.
+Help texts are marked where they stand, here and in the commands, and put into the language in use on the way out.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from traymon import __version__
+from traymon import __version__, words
+from traymon.cli.language import in_language, speak
 from traymon.cli.output import Context, Sentence, guarded, leave_streams, prepare_streams
 
 _COMMANDS = {
@@ -45,7 +48,7 @@ class _Commands(click.Group):
         module, _, name = where.partition(":")
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
-        return command
+        return in_language(command)
 
     def invoke(self, ctx: click.Context) -> Any:
         with guarded(debug=bool(ctx.params.get("debug"))):
@@ -59,20 +62,25 @@ class _Commands(click.Group):
     cls=_Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Without a command, traymon runs. Exit codes: 0 fine, 1 not so, 2 wrong usage, 3 not running.",
+    help=words.mark(
+        "Hold a Slack bot's connection from the tray, reconnect for ever, and log every start and stop with its cause."
+    ),
+    epilog=words.mark(
+        "Without a command, traymon runs. Exit codes: 0 fine, 1 not so, 2 wrong usage, 3 not running."
+    ),
 )
 @click.option(
     "--config",
     "config_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Use this configuration file, with a log and a lock of its own.",
+    help=words.mark("Use this configuration file, with a log and a lock of its own."),
 )
-@click.option("--debug", is_flag=True, help="Say more on standard error; never a token.")
+@click.option("--debug", is_flag=True, help=words.mark("Say more on standard error; never a token."))
 @click.version_option(__version__, prog_name="traymon", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
-    """Hold a Slack bot's connection from the tray, reconnect for ever, and log every start and stop with its cause."""
+    """Whatever the command: who writes to standard error, and which profile it is about."""
     from traymon.cli.output import log_to_stderr
     from traymon.paths import Profile
 
@@ -87,6 +95,8 @@ def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
 def main() -> None:
     """The entry point of ``traymon`` and ``python -m traymon``."""
     prepare_streams()
+    speak(sys.argv[1:], os.environ)
+    in_language(cli)
     try:
         cli.main(args=sys.argv[1:], prog_name="traymon")
     finally:

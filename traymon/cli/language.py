@@ -1,0 +1,79 @@
+"""The language of a command, chosen before any other module says something, and what click says in it."""
+
+import gettext
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from traymon import words
+from traymon.paths import Profile
+from traymon.words.language import translations
+
+_CLICK = "click"
+"""The catalogue of click's own messages: it brings none."""
+
+
+def speak(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Choose the language for the command line ``arguments``. Raises nothing."""
+    words.choose(_configured(_config_file(arguments)), environ)
+    _teach_click()
+
+
+def in_language(command: click.Command) -> click.Command:
+    """``command``, its help texts in the language in use: they are marked where they stand, and made at import."""
+    command.help, command.short_help, command.epilog = map(
+        _translated, (command.help, command.short_help, command.epilog)
+    )
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            parameter.help = _translated(parameter.help)
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        in_language(below)
+    return command
+
+
+def _translated(text: str | None) -> str | None:
+    if not text:
+        return text
+    ours = words.gettext(text)
+    return ours if ours != text else translations(_CLICK, words.language_in_use()).gettext(text)
+
+
+def _config_file(arguments: Sequence[str]) -> Path | None:
+    """What ``--config`` names. click looks for faults later; here they only mean that there is no such file."""
+    for at, argument in enumerate(arguments):
+        if argument == "--config" and at + 1 < len(arguments):
+            return Path(arguments[at + 1])
+        if argument.startswith("--config="):
+            return Path(argument.removeprefix("--config="))
+        if not argument.startswith("-"):
+            break
+    return None
+
+
+def _configured(named: Path | None) -> str | None:
+    """The configuration's ``language``. ``None`` where there is none, or no telling: then the locale decides, and what
+    is wrong with the file is said by whoever needs it."""
+    try:
+        text = Profile.default(named).config_file.read_bytes()
+        # Spares most commands the TOML parser, which takes longer to load than all else here.
+        language = tomllib.loads(text.decode("utf-8-sig")).get("language") if b"language" in text else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    return language if isinstance(language, str) else None
+
+
+def _teach_click() -> None:
+    """Let click find its messages: it asks the standard library's gettext, which knows no catalogue of ours and no
+    language but the environment's. Its modules have imported that by name, so it is replaced in each."""
+    catalogue = translations(_CLICK, words.language_in_use())
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] != "click":
+            continue
+        if getattr(module, "_", None) is gettext.gettext:
+            setattr(module, "_", catalogue.gettext)  # noqa: B010 - the types know no such name
+        if getattr(module, "ngettext", None) is gettext.ngettext:
+            setattr(module, "ngettext", catalogue.ngettext)  # noqa: B010
