@@ -1,0 +1,192 @@
+"""Sessions, outages and links: what happened to a bot, one by one."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from traymon.keeper.core.causes import Cause
+from traymon.keeper.core.effects import NoteKind
+from traymon.keeper.core.states import DOWN, UP, State
+from traymon.report.laid import Laid, Notes
+from traymon.report.model import LIFETIME_EDGES_MS, Bins, HourOfDay, LinkLife, OutageRow, Session
+from traymon.report.stretches import step_ms
+from traymon.sessionlog.rows import Event, Span
+
+NO_CAUSE = "unknown"
+"""How a cause is counted that the log does not have: a name like the others, to be shown as it is."""
+
+_FAILED = frozenset({State.OFFLINE, State.REFUSED})
+_FAILURES = frozenset({NoteKind.FAIL, NoteKind.CAUSE, NoteKind.REFUSED})
+
+
+class Stories:
+    """The sessions and outages among one bot's spans; ``cut_at`` (UTC ms) is where the report begins, if not at the
+    beginning.
+    """
+
+    def __init__(self, laid: Sequence[Laid], events: Sequence[Event], cut_at: int | None) -> None:
+        self._cut_at = cut_at
+        self._starts = _by_moment(events, NoteKind.START)
+        self._stops = _by_moment(events, NoteKind.STOP)
+        self._handovers = Notes(event for event in events if event.kind == NoteKind.HANDOVER)
+        self._failures = Notes(event for event in events if event.kind in _FAILURES)
+        self._groups = [list(group) for _, group in groupby(laid, key=_kind)]
+        """Maximal runs of up, of down and of the rest; the end of a run of traymon ends them all."""
+        self.sessions: tuple[Session, ...] = ()
+        self.outages: tuple[OutageRow, ...] = ()
+        self._tell()
+
+    def _tell(self) -> None:
+        sessions: list[Session] = []
+        outages: list[OutageRow] = []
+        for index, group in enumerate(self._groups):
+            if group[0].span.state in UP:
+                sessions.append(self._session(len(sessions) + 1, index))
+            elif any(each.span.state in _FAILED for each in group):
+                outages.append(self._outage(len(outages) + 1, index))
+        self.sessions, self.outages = tuple(sessions), tuple(outages)
+
+    def _session(self, number: int, index: int) -> Session:
+        group, following = self._groups[index], self._neighbour(index, 1)
+        first, last = group[0], group[-1]
+        began = first.span.run, first.began
+        stop = self._stops.get((last.span.run, last.until)) if last.over else None
+        noted = stop if last.over else self._starts.get(began)
+        told = Session(
+            number=number,
+            started_at=first.began,
+            ended_at=last.until if last.over else None,
+            lasted_ms=sum(each.lasted_ms for each in group),
+            links=1 + len(self._handovers.inside(group, after_start=True)),
+            cut=self._may_be_cut(index) and began not in self._starts,
+            dropped=following is not None and following[0].span.state in _FAILED,
+            log_number=None if noted is None else noted.id,
+        )
+        if last.over:
+            told = replace(
+                told,
+                cause=last.cause,
+                close_code=last.span.close_code,
+                detail=last.span.detail,
+                evidence=last.span.evidence,
+                estimated=last.cause == Cause.TRAYMON_DIED,
+            )
+        return _uncut(told, stop)
+
+    def _outage(self, number: int, index: int) -> OutageRow:
+        group, before, after = self._groups[index], self._neighbour(index, -1), self._neighbour(index, 1)
+        first, last = group[0], group[-1]
+        failures = self._failures.inside(group)
+        told = OutageRow(
+            number=number,
+            started_at=first.began,
+            ended_at=last.until if last.over else None,
+            lasted_ms=sum(each.lasted_ms for each in group),
+            attempts=sum(each.span.attempts for each in group),
+            recovered=after is not None and after[0].span.state in UP,
+        )
+        stop = self._stops.get((first.span.run, first.began)) if index == 0 else None
+        # Why the last span ended is no reason for the outage.
+        own = next((each for each in group[:-1] if each.cause is not None), None)
+        if before is not None and before[-1].span.state in UP:
+            told = _with_reason(told, before[-1].cause, before[-1].span)
+        elif stop is not None:
+            told = _with_reason(told, stop.cause, stop)
+        elif own is not None:
+            told = _with_reason(told, own.cause, own.span)
+        elif failures:
+            told = _with_reason(told, failures[0].cause, failures[0])
+        seen = dict.fromkeys([told.cause, *(event.cause for event in failures)])
+        cut = self._may_be_cut(index) and stop is None and first.span.state in _FAILED
+        return replace(told, causes=tuple(cause for cause in seen if cause is not None), cut=cut)
+
+    def _neighbour(self, index: int, step: int) -> list[Laid] | None:
+        """The group before or after, if it is of the same run of traymon."""
+        if not 0 <= index + step < len(self._groups):
+            return None
+        group = self._groups[index + step]
+        return group if group[0].span.run == self._groups[index][0].span.run else None
+
+    def _may_be_cut(self, index: int) -> bool:
+        return index == 0 and self._cut_at is not None and self._groups[0][0].began < self._cut_at
+
+
+def _kind(laid: Laid) -> tuple[int, str]:
+    state = laid.span.state
+    return laid.span.run, "up" if state in UP else "down" if state in DOWN else "neither"
+
+
+def _by_moment(events: Iterable[Event], kind: NoteKind) -> dict[tuple[int, int], Event]:
+    return {(event.run, event.at): event for event in events if event.kind == kind}
+
+
+def _with_reason(outage: OutageRow, cause: str | None, row: Event | Span) -> OutageRow:
+    return replace(outage, cause=cause, close_code=row.close_code, detail=row.detail, evidence=row.evidence)
+
+
+def _uncut(session: Session, stop: Event | None) -> Session:
+    """The stop knows how long the session lasted, also where its start was not read."""
+    up = stop.facts.get("up_ms") if stop is not None and session.cut else None
+    if not isinstance(up, int) or up < session.lasted_ms:
+        return session
+    began = session.started_at - (up - session.lasted_ms)
+    return replace(session, started_at=began, lasted_ms=up, cut=False)
+
+
+def longest(sessions: Sequence[Session]) -> Session | None:
+    """The one that lasted or has lasted longest; of equal ones the first."""
+    return max(sessions, key=lambda session: session.lasted_ms, default=None)
+
+
+def shortest(sessions: Sequence[Session]) -> Session | None:
+    """The shortest of those that are over and known from the beginning; of equal ones the first."""
+    whole = (session for session in sessions if session.ended_at is not None and not session.cut)
+    return min(whole, key=lambda session: session.lasted_ms, default=None)
+
+
+# Links
+
+
+def link_lives(events: Iterable[Event], cut_at: int) -> tuple[LinkLife, ...]:
+    """The links that ended at or after ``cut_at``, in the order of writing.
+
+    A link that was up when traymon died left no word of its own: it lived from the last start or handover to the
+    estimated stop.
+    """
+    lives: list[LinkLife] = []
+    began: dict[int, int] = {}
+    """By run: since when the present link carries the session, on a clock that is not set."""
+    for event in events:
+        step = step_ms(event)
+        if step is not None and event.run in began:
+            began[event.run] += step
+        elif event.kind in (NoteKind.START, NoteKind.HANDOVER):
+            began[event.run] = event.at
+        elif event.kind == NoteKind.STOP:
+            since, up = began.pop(event.run, None), event.facts.get("up_ms")
+            if event.facts.get("estimated") and (since is not None or isinstance(up, int)):
+                life = event.at - since if since is not None else int(up or 0)
+                lives.append(LinkLife(event.at, max(0, life), event.cause or NO_CAUSE))
+        elif event.kind == NoteKind.LINK_END and isinstance(lived := event.facts.get("lived_ms"), int):
+            lives.append(LinkLife(event.at, max(0, lived), event.cause or NO_CAUSE))
+    return tuple(life for life in lives if life.at >= cut_at)
+
+
+def lifetimes(lives: Iterable[LinkLife]) -> Bins:
+    """The histogram of links' lifetimes."""
+    found = ((life.ended_how, bisect_right(LIFETIME_EDGES_MS, life.lasted_ms) - 1) for life in lives)
+    return Bins(LIFETIME_EDGES_MS, _counts(found, len(LIFETIME_EDGES_MS)))
+
+
+def drops(sessions: Iterable[Session], hour: Callable[[int], int]) -> HourOfDay:
+    """The dropped sessions by the local hour of their end."""
+    dropped = (session for session in sessions if session.dropped and session.ended_at is not None)
+    return HourOfDay(_counts(((each.cause or NO_CAUSE, hour(each.ended_at or 0)) for each in dropped), 24))
+
+
+def _counts(found: Iterable[tuple[str, int]], columns: int) -> dict[str, tuple[int, ...]]:
+    counted = Counter(found)
+    causes = sorted({cause for cause, _ in counted})
+    return {cause: tuple(counted[cause, column] for column in range(columns)) for cause in causes}
