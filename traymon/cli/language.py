@@ -22,11 +22,40 @@ def speak(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     _teach_click()
 
 
+class _Formatter(click.HelpFormatter):
+    """Folds text without spaces too: click takes a Japanese sentence for one word, and its characters for narrow."""
+
+    def write_text(self, text: str) -> None:
+        super().write_text(_folded(text, self.width - self.current_indent))
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        # As click reckons it.
+        first = min(max((len(name) for name, _ in rows), default=0), col_max) + col_spacing
+        width = max(self.width - first - 2, 10)
+        super().write_dl([(name, _folded(text, width)) for name, text in rows], col_max, col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
+
+
+def _folded(text: str, width: int) -> str:
+    """Paragraphs with wide characters in rows of their own, with click's mark for "leave it as it is"."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        "\b\n" + "\n".join(words.wrapped(each, width)) if words.columns(each) > len(each) else each
+        for each in paragraphs
+    )
+
+
 def in_language(command: click.Command) -> click.Command:
     """``command``, its help texts in the language in use: they are marked where they stand, and made at import."""
+    command.context_class = _Context
     command.help, command.short_help, command.epilog = map(
         _translated, (command.help, command.short_help, command.epilog)
     )
+    if command.help and not command.short_help and words.columns(command.help) > len(command.help):
+        command.short_help = command.help.partition("。")[0]  # click looks for a full stop and a space
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             parameter.help = _translated(parameter.help)

@@ -8,6 +8,7 @@ part of a sentence, so every text made here can be printed to a terminal as it i
 """
 
 from traymon.words.causes import cause, probes, short_cause, state
+from traymon.words.columns import columns, padded, wrapped
 from traymon.words.demo import (
     demo_fin,
     demo_goodbye,
@@ -49,6 +50,7 @@ __all__ = [
     "cause",
     "choose",
     "clock_time",
+    "columns",
     "day",
     "demo_fin",
     "demo_goodbye",
@@ -73,6 +75,7 @@ __all__ = [
     "no_such_bot",
     "now_held",
     "number",
+    "padded",
     "percent",
     "printable",
     "probes",
@@ -82,4 +85,5 @@ __all__ = [
     "strange_links",
     "to_terminal",
     "unknown_request",
+    "wrapped",
 ]
