@@ -16,8 +16,9 @@ from click.testing import CliRunner
 
 from tests.support import PATIENCE_S, write_profile
 from traymon.cli import _COMMANDS, cli
-from traymon.cli.log import _ascii, _cell
+from traymon.cli.log import _cell
 from traymon.cli.output import Sentence, guarded
+from traymon.cli.screen import ascii_only
 from traymon.config import load
 from traymon.desktop.control import ControlServer
 from traymon.keeper.core.causes import Cause, Failure, Phase
@@ -111,7 +112,7 @@ def test_wrong_usage_is_exit_code_2(traymon, arguments):
 
 
 def test_an_empty_log_is_empty(traymon):
-    for arguments in ([], ["--bot", "a"], ["--since", "3d"], ["--format", "json"]):
+    for arguments in ([], ["--since", "yesterday"], ["--since", "3d"], ["--format", "json"]):
         done = traymon("log", *arguments)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -396,26 +397,6 @@ def test_the_log_as_json_is_one_object_a_line(traymon, default_log):
     assert "\x1b" not in done.stdout
 
 
-def test_following_shows_what_comes(home, default_log):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "traymon", "log", "--follow", "--bot", "c"],
-        env=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        write_log(default_log, bots=["c"])
-        lines = [process.stdout.readline() for _ in range(2)]
-        assert ["start" in lines[0], "stop" in lines[1]] == [True, True]
-        process.send_signal(2)
-        _, err = process.communicate(timeout=PATIENCE_S)
-        assert (process.returncode, err) == (0, "")
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def test_a_reader_that_goes_away_is_no_error_message(home, default_log):
     with default_log.text_log.open("a") as file:
         file.write("x" * 200_000 + "\n")
@@ -446,8 +427,8 @@ def test_a_cell_is_never_a_formula(text):
 
 def test_json_beyond_ascii_is_the_same_json():
     text = json.dumps({"x": "ボット 👩 \x9b \u202e"}, ensure_ascii=False)
-    assert _ascii(text).isascii()
-    assert json.loads(_ascii(text)) == json.loads(text)
+    assert ascii_only(text).isascii()
+    assert json.loads(ascii_only(text)) == json.loads(text)
 
 
 # Set-up

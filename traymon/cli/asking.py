@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from traymon import words
+from traymon.cli import screen
 from traymon.cli.output import FAILED, Context, Sentence
 from traymon.desktop.control import Message, ask
 
@@ -31,61 +32,90 @@ def _asked(context: Context, what: str, **more: object) -> Message:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs; times in ISO 8601.")
+@click.option(
+    "--watch", is_flag=True, help="Go on showing it until Ctrl-C: in place; into a pipe, a line each change."
+)
 @click.pass_obj
-def status(context: Context, as_json: bool) -> None:
+def status(context: Context, as_json: bool, watch: bool) -> None:
     """Say whether the bots are online. Exit code 1 when none is, or one is not though it should be."""
+    if watch:
+        from traymon.cli.watch import run
+
+        run(context.profile.control_address, as_json=as_json)
+        return
     answer = _asked(context, "status")
-    bots = answer.get("bots") or []
     if as_json:
         shown = {name: value for name, value in answer.items() if name != "ok"}
-        click.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
+        text = msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()
+        click.echo(screen.ascii_only(text))
     else:
-        _print_status(answer, bots)
-    states = [bot.get("state") for bot in bots]
+        for line in status_lines(answer):
+            click.echo(line)
+    states = [bot.get("state") for bot in answer.get("bots") or []]
     fine = all(state in _FINE for state in states) and any(state in _UP for state in states)
     fine = fine and not answer.get("starting")
     raise SystemExit(0 if fine else FAILED)
 
 
-def _print_status(answer: Message, bots: list[dict[str, Any]]) -> None:
-    starting = answer.get("starting") or []
-    if not bots and not starting:
-        click.echo(words.gettext("No bot is configured: run traymon setup."))
-    for bot in bots:
-        for line in _lines(bot):
-            click.echo(line)
-    for bot in starting:
-        click.echo(words.gettext("{bot}: just starting").format(bot=words.printable(str(bot))))
+def status_lines(answer: Message, *, relative: bool = False) -> list[str]:
+    """The running traymon's answer for people; with ``relative``, how long it has been so, and how long to wait."""
+    bots, starting = answer.get("bots") or [], answer.get("starting") or []
+    now_ms = time.time_ns() // 1_000_000 if relative else None
+    lines = [line for bot in bots for line in _lines(bot, now_ms)]
+    lines += [words.gettext("{bot}: just starting").format(bot=words.printable(str(bot))) for bot in starting]
+    if not lines:
+        lines = [words.gettext("No bot is configured: run traymon setup.")]
     if answer.get("fault"):
-        click.echo(words.printable(str(answer["fault"])))
+        lines.append(words.printable(str(answer["fault"])))
+    return lines
 
 
-def _lines(bot: dict[str, Any]) -> list[str]:
+def _lines(bot: dict[str, Any], now_ms: int | None) -> list[str]:
     """``deploybot (Acme): offline since 07:29:10``, why, and what comes next."""
     name = words.printable(str(bot.get("name")))
     if bot.get("workspace"):
         name += f" ({words.printable(str(bot['workspace']))})"
     since = words.gettext("{bot}: {state} since {time}").format(
-        bot=name, state=words.state(str(bot.get("state"))), time=_time(bot.get("since"))
+        bot=name, state=screen.state(str(bot.get("state"))), time=_time(bot.get("since"))
     )
-    lines = [since]
+    lines = [_with_length(since, bot.get("since"), now_ms)]
     if bot.get("explanation"):
         lines.append("  " + words.printable(str(bot["explanation"])))
     if bot.get("attempting"):
         lines.append("  " + words.gettext("Trying now."))
     elif bot.get("next_try"):
-        lines.append("  " + words.gettext("Next try at {time}.").format(time=_time(bot["next_try"])))
+        lines.append("  " + _next_try(bot["next_try"], now_ms))
     if bot.get("logged") is False:
         lines.append("  " + words.gettext("Not in the session log yet."))
     return lines
 
 
-def _time(iso: object) -> str:
+def _with_length(sentence: str, since: object, now_ms: int | None) -> str:
+    since_ms = moment_ms(since)
+    if now_ms is None or since_ms is None:
+        return sentence
+    length = words.duration(now_ms - since_ms)
+    return words.gettext("{sentence} ({length})").format(sentence=sentence, length=length)
+
+
+def _next_try(at: object, now_ms: int | None) -> str:
+    at_ms = moment_ms(at)
+    if now_ms is None or at_ms is None:
+        return words.gettext("Next try at {time}.").format(time=_time(at))
+    return words.gettext("Next try in {length}.").format(length=words.duration(at_ms - now_ms))
+
+
+def moment_ms(iso: object) -> int | None:
+    """A moment in an answer, as UTC milliseconds; ``None``: it is none."""
     try:
-        moment = datetime.fromisoformat(str(iso))
-    except ValueError:
-        return "?"
-    return words.clock_time(int(moment.timestamp() * 1000), now_ms=time.time_ns() // 1_000_000)
+        return int(datetime.fromisoformat(str(iso)).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _time(iso: object) -> str:
+    at_ms = moment_ms(iso)
+    return "?" if at_ms is None else words.clock_time(at_ms, now_ms=time.time_ns() // 1_000_000)
 
 
 def _tell(context: Context, what: str, bot: str | None) -> None:

@@ -2,22 +2,24 @@
 
 import csv
 import io
+import os
 import re
 import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from traymon import words
-from traymon.cli.output import Context
-from traymon.sessionlog.rows import Event
+from traymon.cli import screen
+from traymon.cli.output import FAILED, Context, Sentence, leave_streams
+from traymon.sessionlog.rows import MACHINE, Event
 from traymon.sessionlog.textlog import KEPT_FILES, line, log_text
-from traymon.sessionlog.view import LogView
+from traymon.sessionlog.view import LogUnreadableError, LogView
 
 _LOOK_EACH_S = 0.5
 _OVERLAP_MS = 60_000
@@ -33,34 +35,49 @@ else:
 
 
 class Since(_IntType):
-    """A moment: ``2016-12-20``, ``2016-12-20 07:00`` (local, or with an offset), or an age as ``90m`` or ``3d``."""
+    """A moment: ``today``, ``yesterday`` (from midnight on), an age as ``2h`` or ``1h30m``, or a date and time in ISO
+    8601, local where it has no offset.
+    """
 
     name = "WHEN"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """UTC milliseconds."""
         text = str(value).strip()
-        age = re.fullmatch(r"(\d{1,9})([smhdw])", text)
         try:
-            if age:
-                moment = datetime.now().astimezone() - timedelta(seconds=int(age[1]) * _UNITS_S[age[2]])
-            else:
-                moment = datetime.fromisoformat(text).astimezone()
-            return int(moment.timestamp() * 1000)
+            return int(_moment(text.lower()).timestamp() * 1000)
         except (ValueError, OverflowError, OSError):
             self.fail(
-                words.gettext("“{value}” is no date like 2016-12-20 and no age like 90m or 3d.").format(
-                    value=words.printable(text)
-                ),
+                words.gettext(
+                    "“{value}” is no time: write today, yesterday, an age such as 90m, 2h or 1h30m, or a date such as "
+                    "2016-12-20, 2016-12-20T07:29 or 2016-12-20T07:29+09:00."
+                ).format(value=words.printable(text)),
                 param,
                 ctx,
             )
 
 
+_AGE = re.compile(r"(?:\d{1,9}[smhdw]\s*)+")
+_DAYS_AGO = {"today": 0, "yesterday": 1}
+
+
+def _moment(text: str) -> datetime:
+    """Raises ValueError, OverflowError or OSError where ``text`` is none."""
+    if text in _DAYS_AGO:
+        day = date.today() - timedelta(days=_DAYS_AGO[text])  # noqa: DTZ011 - the day that people here have
+        return datetime.combine(day, datetime.min.time()).astimezone()
+    if _AGE.fullmatch(text):
+        age_s = sum(int(count) * _UNITS_S[unit] for count, unit in re.findall(r"(\d+)([smhdw])", text))
+        return datetime.now().astimezone() - timedelta(seconds=age_s)
+    return datetime.fromisoformat(text.upper()).astimezone()
+
+
 @click.command()
 @click.option("--bot", metavar="BOT", help="Of this bot only.")
 @click.option(
-    "--since", type=Since(), help="From then on: a date, a date and time, or an age such as 90m, 12h, 3d."
+    "--since",
+    type=Since(),
+    help="From then on: today, yesterday, an age such as 90m, 2h or 1h30m, or a date, with a time or without.",
 )
 @click.option(
     "--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True
@@ -69,19 +86,46 @@ class Since(_IntType):
 @click.pass_obj
 def log(context: Context, bot: str | None, since: int | None, form: str, follow: bool) -> None:
     """Print the session log: every start and stop with its cause. JSON is one object on each line."""
-    if form == "text" and bot is None and since is None and not follow and _print_files(context):
-        return
-    write = {"text": _write_text, "csv": _write_csv, "json": _write_json}[form]
-    if form == "csv":
-        _write_row(_COLUMNS)
     try:
-        for event in _events(LogView(context.profile.db), bot, since, follow=follow):
-            write(event)
-            if follow:
-                sys.stdout.flush()
+        view = LogView(context.profile.db)
+        if bot is not None:
+            _check_bot(context, view, bot)
+        if form == "text" and bot is None and since is None and not follow and _print_files(context):
+            return
+        write = {"text": _write_text, "csv": _write_csv, "json": _write_json}[form]
+        if form == "csv":
+            _write_row(_COLUMNS)
+        if not follow:
+            for event in view.events(bot, since):
+                write(event)
+        else:
+            for event in _Following(view, bot, since).events():
+                write(event)
     except KeyboardInterrupt:
         if not follow:
             raise
+    except BrokenPipeError:
+        if not follow:
+            raise
+        leave_streams()  # what the reader did not want any more
+
+
+def _check_bot(context: Context, view: LogView, bot: str) -> None:
+    """Raise Sentence where neither the configuration nor the log knows ``bot``."""
+    known = _configured(context)
+    if bot not in known:
+        known |= {event.bot for event in view.events() if event.bot != MACHINE}
+    if bot not in known:
+        raise Sentence(words.no_such_bot(bot, sorted(known)), FAILED)
+
+
+def _configured(context: Context) -> set[str]:
+    from traymon.config import ConfigError, load
+
+    try:
+        return {bot.name for bot in load(context.profile.config_file, os.environ, must_exist=False).bots}
+    except (ConfigError, OSError):
+        return set()  # the log is there all the same, and is likely read because of it
 
 
 def _print_files(context: Context) -> bool:
@@ -99,28 +143,72 @@ def _print_files(context: Context) -> bool:
             continue
         found = True
         with file:
-            shutil.copyfileobj(file, sys.stdout)
+            if screen.is_terminal():
+                for text in file:
+                    click.echo(screen.log_line(text.rstrip("\r\n")))
+            else:
+                shutil.copyfileobj(file, sys.stdout)
     return found
 
 
-def _events(view: LogView, bot: str | None, since: int | None, *, follow: bool) -> Iterator[Event]:
-    last = 0
-    while True:
-        for event in view.events(bot, since):
-            number = event.id or 0
-            if number > last:
-                last = number
-                since = max(since or 0, event.at - _OVERLAP_MS) if follow else since
+class _Following:
+    """The events so far, then each new one; ends when the reader of a pipe leaves.
+
+    It goes by the events' numbers, which only grow: also where the database is moved aside and a new one begun, or the
+    wall clock is set back.
+    """
+
+    def __init__(self, view: LogView, bot: str | None, since: int | None) -> None:
+        self._view = view
+        self._bot = bot
+        self._since = since
+        self._last: Event | None = None
+        self._fault: str | None = None
+
+    def events(self) -> Iterator[Event]:
+        """Raises LogUnreadableError where the log cannot be read at first; later that is told, and waited for."""
+        yield from self._shown(self._view.events(None, self._since))
+        sys.stdout.flush()
+        while not screen.reader_left(_LOOK_EACH_S):
+            try:
+                found = self._new()
+            except LogUnreadableError as error:
+                if str(error) != self._fault:
+                    words.to_terminal(sys.stderr)(str(error))
+                self._fault = str(error)
+                continue
+            self._fault = None
+            yield from self._shown(found)
+            sys.stdout.flush()
+
+    def _new(self) -> list[Event]:
+        if self._last is None:
+            return self._view.events(None, self._since)
+        # The clock may have been set back since; one that was set forward does no harm.
+        recent = min(self._last.at, time.time_ns() // 1_000_000) - _OVERLAP_MS
+        found = self._above(self._view.events(None, recent))
+        if found and (found[-1].id or 0) - self._number() > len(found):
+            # Some are dated earlier: a machine that slept was first told of by another bot.
+            found = self._above(self._view.events(None, None))
+        return found
+
+    def _above(self, events: list[Event]) -> list[Event]:
+        return [event for event in events if (event.id or 0) > self._number()]
+
+    def _number(self) -> int:
+        return 0 if self._last is None else self._last.id or 0
+
+    def _shown(self, events: list[Event]) -> Iterator[Event]:
+        for event in events:
+            self._last = event
+            if self._bot is None or event.bot == self._bot:
                 yield event
-        if not follow:
-            return
-        time.sleep(_LOOK_EACH_S)
 
 
 def _write_text(event: Event) -> None:
     text = line(event)
     if text is not None:
-        click.echo(text)
+        click.echo(screen.log_line(text))
 
 
 def _record(event: Event) -> dict[str, Any]:
@@ -139,28 +227,19 @@ def _record(event: Event) -> dict[str, Any]:
 def _write_json(event: Event) -> None:
     # ASCII only: no control sequence, C1 included, gets to a terminal unescaped.
     record = {**_record(event), "facts": dict(event.facts), "evidence": dict(event.evidence)}
-    click.echo(_ascii(msgspec.json.encode(record).decode()))
-
-
-def _ascii(text: str) -> str:
-    """JSON text with everything beyond ASCII as ``\\uXXXX``."""
-    return re.sub(r"[^\x20-\x7e]", lambda found: _utf16(found[0]), text)
-
-
-def _utf16(char: str) -> str:
-    units = char.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    click.echo(screen.ascii_only(msgspec.json.encode(record).decode()))
 
 
 def _write_csv(event: Event) -> None:
     _write_row(_record(event).values())
 
 
-_FORMULA = re.compile(r"^\s*[=+\-@]")
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 
 
 def _cell(value: object) -> str:
-    """Escaped, and never the start of a formula: spreadsheets run what begins with = + - @."""
+    """Escaped, and never the start of a formula: spreadsheets run what begins with = + - @, in their wide forms too
+    (OWASP, CSV injection)."""
     text = "" if value is None else words.printable(str(value))
     return f"'{text}" if _FORMULA.match(text) else text
 
