@@ -1,6 +1,7 @@
 """The figures of one bot, put together."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from traymon.keeper.core.states import State
 from traymon.report import periods, stories
@@ -22,24 +23,25 @@ def bot_figures(
 ) -> BotFigures:
     """Of ``spans``, one bot's in the order of its time, at least one; ``events`` may be older and newer."""
     bot = spans[0].bot
-    laid = lay_out(spans, WallClock(bot, events), held)
+    wall = WallClock(bot, events)
+    laid = lay_out(spans, wall, held)
     begin = 0 if cut_at is None else cut_at
-    lanes = periods.lanes(events, laid)
-    told = stories.Stories(laid, events, cut_at)
+    lanes = periods.lanes(wall.noted, laid)
+    told = stories.Stories(laid, wall.noted, cut_at)
     days = periods.Days(calendar, begin)
     days.add(laid, lanes)
     for session in told.sessions:
         days.count("sessions", session.started_at)
     for outage in told.outages:
         days.count("outages", outage.started_at)
-    lives = stories.link_lives(events, begin)
+    lives = stories.link_lives(wall.noted, begin)
     state, since_at = _now(laid)
     return BotFigures(
         bot=bot,
         transport=spans[-1].transport,
         state=state,
         since_at=since_at,
-        tally=days.total(),
+        tally=replace(days.total(), sessions=len(told.sessions), outages=len(told.outages)),
         workspace=workspace,
         days=days.periods(DAY),
         weeks=days.periods(WEEK),
@@ -52,7 +54,7 @@ def bot_figures(
         links=lives,
         lifetimes=stories.lifetimes(lives),
         hours=stories.drops(told.sessions, calendar.hour),
-        programs=periods.programs(lanes, begin),
+        programs=periods.programs(lanes, wall, begin),
     )
 
 

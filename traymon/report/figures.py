@@ -57,6 +57,7 @@ __all__ = [
     "Tally",
     "Window",
     "figures",
+    "seems_running",
     "window",
 ]
 
@@ -108,6 +109,11 @@ def figures(
     )
 
 
+def seems_running(spans: Iterable[Span], now_ms: int) -> bool:
+    """Whether a heartbeat says that traymon ran a moment ago."""
+    return any(span.ended_at is None and now_ms - span.seen_at <= FRESH_MS for span in spans)
+
+
 def _spans_by_bot(spans: Iterable[Span]) -> dict[str, list[Span]]:
     by_bot: dict[str, list[Span]] = defaultdict(list)
     for span in spans:
@@ -135,7 +141,7 @@ def _held(
 ) -> Held:
     spans = [span for each in by_bot.values() for span in each]
     if running is None:
-        running = any(span.ended_at is None and now_ms - span.seen_at <= FRESH_MS for span in spans)
+        running = seems_running(spans, now_ms)
     if latest_run is None:
         latest_run = max((span.run for span in spans), default=0)
     return Held(now_ms, running, latest_run, FRESH_MS)

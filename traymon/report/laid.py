@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from traymon.keeper.core.causes import Cause
 from traymon.keeper.core.states import State
-from traymon.report.calendar import LATEST_MS
-from traymon.report.stretches import Stretch, WallClock
+from traymon.report.stretches import Noted, Stretch, WallClock
 from traymon.report.window import shown_end
 from traymon.sessionlog.rows import Event, Span
 
@@ -47,7 +46,17 @@ class Laid:
     @property
     def until(self) -> int:
         """UTC ms."""
-        return self.stretches[-1][1]
+        return self.stretches[-1].until
+
+    @property
+    def line(self) -> int:
+        """Its begin on the line of its run (:mod:`traymon.report.stretches`)."""
+        return self.stretches[0].line
+
+    @property
+    def line_end(self) -> int:
+        """Its end there."""
+        return self.line + self.lasted_ms
 
 
 def lay_out(spans: Sequence[Span], wall: WallClock, held: Held) -> list[Laid]:
@@ -87,33 +96,28 @@ def _unknown_since(last: Laid, held: Held) -> Laid:
         transport=last.span.transport,
         run=last.span.run,
     )
-    return Laid(span, lasted, False, None, [(last.until, held.now_ms)])
+    return Laid(span, lasted, False, None, [Stretch(last.until, held.now_ms, last.line_end)])
 
 
 class Notes:
     """Events, to be found by the spans in which they happened."""
 
-    def __init__(self, events: Iterable[Event]) -> None:
-        by_run: dict[int, list[tuple[int, int, Event]]] = defaultdict(list)
-        for number, event in enumerate(events):
-            by_run[event.run].append((event.at, number, event))
-        self._by_run = {run: sorted(noted, key=lambda note: note[:2]) for run, noted in by_run.items()}
-        self._moments = {run: [at for at, *_ in noted] for run, noted in self._by_run.items()}
+    def __init__(self, noted: Iterable[Noted]) -> None:
+        by_run: dict[int, list[Noted]] = defaultdict(list)
+        for note in noted:
+            by_run[note.event.run].append(note)
+        # Sorting is stable: what happened in one moment stays in the order of writing.
+        self._by_run = {run: sorted(notes, key=_line) for run, notes in by_run.items()}
 
     def inside(self, laid: Sequence[Laid], *, after_start: bool = False) -> list[Event]:
-        """What happened from the first to the last moment of ``laid`` (of one run), in the order of writing; with
-        ``after_start``, the first moment is left out.
+        """What happened from the first to the last moment of ``laid`` (neighbours of one run), in order; with
+        ``after_start``, the first moment is left out. What is not over yet reaches beyond its last heartbeat.
         """
-        run = laid[0].span.run
-        noted, moments = self._by_run.get(run, []), self._moments.get(run, [])
-        found: dict[int, Event] = {}
-        for each in laid:
-            for stretch in each.stretches:
-                begin = bisect_left(moments, stretch[0])
-                if after_start and each is laid[0] and stretch is each.stretches[0]:
-                    begin = bisect_right(moments, stretch[0])
-                last = LATEST_MS if not each.over and stretch is each.stretches[-1] else stretch[1]
-                found.update(
-                    (number, event) for _, number, event in noted[begin : bisect_right(moments, last)]
-                )
-        return [found[number] for number in sorted(found)]
+        notes, last = self._by_run.get(laid[0].span.run, []), laid[-1]
+        begin = (bisect_right if after_start else bisect_left)(notes, laid[0].line, key=_line)
+        end = bisect_right(notes, last.line_end, key=_line) if last.over else len(notes)
+        return [note.event for note in notes[begin:end]]
+
+
+def _line(note: Noted) -> int:
+    return note.line

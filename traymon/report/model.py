@@ -33,8 +33,8 @@ class Tally:
 
     ``up_ms`` is online and away, ``down_ms`` offline, connecting and refused. ``answered_ms`` is the part of ``up_ms``
     in which a program was attached, ``watched_ms`` the part in which traymon knew whether one was; ``answered_ms`` is
-    ``None`` where it never knew. ``sessions`` and ``outages`` are those that began in the stretch; the first stretch of
-    all also has those that were under way when it began.
+    ``None`` where it never knew. ``sessions`` and ``outages`` are those that began in it; in the tally of a whole
+    report, all that it tells of.
     """
 
     up_ms: int = 0

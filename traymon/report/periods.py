@@ -3,17 +3,17 @@
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from traymon.keeper.core.effects import NoteKind
 from traymon.keeper.core.states import UP, State
 from traymon.report.calendar import Calendar
 from traymon.report.laid import Laid
 from traymon.report.model import ATTACHED, DAY, DETACHED, Period, Piece, Tally
-from traymon.sessionlog.rows import Event
+from traymon.report.stretches import Noted, Stretch, WallClock
 
 Lane = Sequence[tuple[int, int, bool]]
-"""From, until (excluded) and whether a program was attached then: in order of time, without overlap."""
+"""On the line of a run: from, until (excluded) and whether a program was attached; in order, without overlap."""
 
 _COLUMNS: Mapping[State, str] = {
     State.ONLINE: "up_ms",
@@ -44,7 +44,7 @@ def pieces(laid: Iterable[Laid], cut_at: int) -> tuple[Piece, ...]:
     """The bot's timeline."""
     return bands(
         (
-            (*stretch, each.span.state.value, each.cause if stretch is each.stretches[-1] else None)
+            (stretch.begin, stretch.until, each.span.state.value, _cause(each, stretch))
             for each in laid
             for stretch in each.stretches
         ),
@@ -52,18 +52,22 @@ def pieces(laid: Iterable[Laid], cut_at: int) -> tuple[Piece, ...]:
     )
 
 
+def _cause(laid: Laid, stretch: Stretch) -> str | None:
+    return laid.cause if stretch is laid.stretches[-1] else None
+
+
 # Programs
 
 
-def lanes(events: Iterable[Event], laid: Iterable[Laid]) -> dict[int, Lane]:
-    """By run: when how many programs were attached, from its first event of that kind to its end."""
-    ends = {each.span.run: each.until for each in laid}
+def lanes(noted: Iterable[Noted], laid: Iterable[Laid]) -> dict[int, Lane]:
+    """By run: when programs were attached, from its first event of that kind to the bot's last moment in it."""
+    ends = {each.span.run: each.line_end for each in laid if each.span.state is not State.UNKNOWN}
     changes: dict[int, list[tuple[int, bool]]] = defaultdict(list)
-    for event in events:
+    for line, event in noted:
         count = event.facts.get("attached")
         if event.kind == NoteKind.PROGRAM and isinstance(count, int) and event.run in ends:
-            before = changes[event.run][-1][0] if changes[event.run] else event.at
-            changes[event.run].append((max(event.at, before), count > 0))  # the clock may have been set back
+            told = changes[event.run]
+            told.append((max([line, *(at for at, _ in told[-1:])]), count > 0))
     return {
         run: [
             (at, until, attached)
@@ -74,26 +78,27 @@ def lanes(events: Iterable[Event], laid: Iterable[Laid]) -> dict[int, Lane]:
     }
 
 
-def programs(by_run: Mapping[int, Lane], cut_at: int) -> tuple[Piece, ...]:
+def programs(by_run: Mapping[int, Lane], wall: WallClock, cut_at: int) -> tuple[Piece, ...]:
     """The lane of programs beneath the timeline."""
     return bands(
         (
-            (at, until, ATTACHED if attached else DETACHED, None)
-            for lane in by_run.values()
-            for at, until, attached in lane
+            (stretch.begin, stretch.until, ATTACHED if attached else DETACHED, None)
+            for run, lane in by_run.items()
+            for line, line_end, attached in lane
+            for stretch in wall.stretches(run, line, line_end)
         ),
         cut_at,
     )
 
 
-def _watched(lane: Lane, at: int, until: int) -> tuple[int, int]:
-    """Of ``at`` to ``until``: how much was answered, and of how much that is known."""
+def _watched(lane: Lane, line: int, line_end: int) -> tuple[int, int]:
+    """Of a piece of the line: how much was answered, and of how much that is known."""
     answered = watched = 0
-    first = max(0, bisect_right(lane, at, key=lambda piece: piece[0]) - 1)
-    for begin, end, attached in lane[first:]:
-        if begin >= until:
+    first = max(0, bisect_right(lane, line, key=lambda piece: piece[0]) - 1)
+    for begin, end, attached in islice(lane, first, None):
+        if begin >= line_end:
             break
-        common = max(0, min(end, until) - max(begin, at))
+        common = max(0, min(end, line_end) - max(begin, line))
         watched += common
         answered += common if attached else 0
     return answered, watched
@@ -116,19 +121,19 @@ class Days:
         for each in laid:
             column = _COLUMNS[each.span.state]
             lane = by_run.get(each.span.run, ()) if each.span.state in UP else ()
-            for begin, until in each.stretches:
+            for begin, until, line in each.stretches:
                 for day, at, end in self._split(max(begin, self._cut_at), until):
                     sums = self._sums[day]
                     sums[column] += end - at
                     if lane:
-                        answered, watched = _watched(lane, at, end)
+                        answered, watched = _watched(lane, line + at - begin, line + end - begin)
                         sums["answered_ms"] += answered
                         sums["watched_ms"] += watched
 
     def count(self, what: str, began: int) -> None:
-        """One more session or outage (``what`` is the field of :class:`Tally`) that began at ``began``."""
-        day, _ = self._calendar.period(DAY, max(began, self._cut_at))
-        self._sums[day][what] += 1
+        """One more session or outage (``what`` is the field of :class:`Tally`), if it did not begin before the cut."""
+        if began >= self._cut_at:
+            self._sums[self._calendar.period(DAY, began)[0]][what] += 1
 
     def periods(self, kind: str) -> tuple[Period, ...]:
         """The days, weeks or months in which there is anything, in order. Each is made of whole days."""

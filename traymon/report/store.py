@@ -7,7 +7,7 @@ from pathlib import Path
 
 from traymon.keeper.core.states import DOWN, UP
 from traymon.report.calendar import Calendar, SystemZone
-from traymon.report.figures import figures
+from traymon.report.figures import figures, seems_running
 from traymon.report.model import DAY, Figures, Tally
 from traymon.report.window import MOST_DAYS, MOST_SPANS, Window, first_day, shown_end, window
 from traymon.sessionlog.rows import MACHINE, Event, Span
@@ -44,7 +44,7 @@ def read(
         now_ms=now,
         zone=zone,
         cut_at=shown.cut_at,
-        running=running,
+        running=seems_running(spans, now) if running is None else running,
         latest_run=max((span.run for span in spans), default=0),
         workspaces=workspaces,
     )
@@ -83,4 +83,5 @@ def today(view: LogView, bot: str, now_ms: int, zone: tzinfo, *, running: bool |
     bent = [each for each in spans if shown_end(each) - each.started_at != each.lasted_ms]
     events = view.events(MACHINE, min(each.started_at for each in bent)) if bent else []
     found = figures(spans, events, now_ms=now_ms, zone=zone, cut_at=midnight, running=running)
-    return found.bots[0].tally if found.bots else Tally()
+    days = found.bots[0].days if found.bots else ()
+    return next((day.tally for day in days if day.label_at == midnight), Tally())

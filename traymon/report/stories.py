@@ -11,7 +11,7 @@ from traymon.keeper.core.effects import NoteKind
 from traymon.keeper.core.states import DOWN, UP, State
 from traymon.report.laid import Laid, Notes
 from traymon.report.model import LIFETIME_EDGES_MS, Bins, HourOfDay, LinkLife, OutageRow, Session
-from traymon.report.stretches import step_ms
+from traymon.report.stretches import Noted
 from traymon.sessionlog.rows import Event, Span
 
 NO_CAUSE = "unknown"
@@ -26,12 +26,12 @@ class Stories:
     beginning.
     """
 
-    def __init__(self, laid: Sequence[Laid], events: Sequence[Event], cut_at: int | None) -> None:
+    def __init__(self, laid: Sequence[Laid], noted: Sequence[Noted], cut_at: int | None) -> None:
         self._cut_at = cut_at
-        self._starts = _by_moment(events, NoteKind.START)
-        self._stops = _by_moment(events, NoteKind.STOP)
-        self._handovers = Notes(event for event in events if event.kind == NoteKind.HANDOVER)
-        self._failures = Notes(event for event in events if event.kind in _FAILURES)
+        self._starts = _by_moment(noted, NoteKind.START)
+        self._stops = _by_moment(noted, NoteKind.STOP)
+        self._handovers = Notes(note for note in noted if note.event.kind == NoteKind.HANDOVER)
+        self._failures = Notes(note for note in noted if note.event.kind in _FAILURES)
         self._groups = [list(group) for _, group in groupby(laid, key=_kind)]
         """Maximal runs of up, of down and of the rest; the end of a run of traymon ends them all."""
         self.sessions: tuple[Session, ...] = ()
@@ -51,8 +51,8 @@ class Stories:
     def _session(self, number: int, index: int) -> Session:
         group, following = self._groups[index], self._neighbour(index, 1)
         first, last = group[0], group[-1]
-        began = first.span.run, first.began
-        stop = self._stops.get((last.span.run, last.until)) if last.over else None
+        began = first.span.run, first.line
+        stop = self._stops.get((last.span.run, last.line_end)) if last.over else None
         noted = stop if last.over else self._starts.get(began)
         told = Session(
             number=number,
@@ -87,7 +87,7 @@ class Stories:
             attempts=sum(each.span.attempts for each in group),
             recovered=after is not None and after[0].span.state in UP,
         )
-        stop = self._stops.get((first.span.run, first.began)) if index == 0 else None
+        stop = self._stops.get((first.span.run, first.line)) if index == 0 else None
         # Why the last span ended is no reason for the outage.
         own = next((each for each in group[:-1] if each.cause is not None), None)
         if before is not None and before[-1].span.state in UP:
@@ -118,8 +118,8 @@ def _kind(laid: Laid) -> tuple[int, str]:
     return laid.span.run, "up" if state in UP else "down" if state in DOWN else "neither"
 
 
-def _by_moment(events: Iterable[Event], kind: NoteKind) -> dict[tuple[int, int], Event]:
-    return {(event.run, event.at): event for event in events if event.kind == kind}
+def _by_moment(noted: Iterable[Noted], kind: NoteKind) -> dict[tuple[int, int], Event]:
+    return {(event.run, line): event for line, event in noted if event.kind == kind}
 
 
 def _with_reason(outage: OutageRow, cause: str | None, row: Event | Span) -> OutageRow:
@@ -149,7 +149,7 @@ def shortest(sessions: Sequence[Session]) -> Session | None:
 # Links
 
 
-def link_lives(events: Iterable[Event], cut_at: int) -> tuple[LinkLife, ...]:
+def link_lives(noted: Iterable[Noted], cut_at: int) -> tuple[LinkLife, ...]:
     """The links that ended at or after ``cut_at``, in the order of writing.
 
     A link that was up when traymon died left no word of its own: it lived from the last start or handover to the
@@ -157,17 +157,14 @@ def link_lives(events: Iterable[Event], cut_at: int) -> tuple[LinkLife, ...]:
     """
     lives: list[LinkLife] = []
     began: dict[int, int] = {}
-    """By run: since when the present link carries the session, on a clock that is not set."""
-    for event in events:
-        step = step_ms(event)
-        if step is not None and event.run in began:
-            began[event.run] += step
-        elif event.kind in (NoteKind.START, NoteKind.HANDOVER):
-            began[event.run] = event.at
+    """By run: since when, on its line, the present link carries the session."""
+    for line, event in noted:
+        if event.kind in (NoteKind.START, NoteKind.HANDOVER):
+            began[event.run] = line
         elif event.kind == NoteKind.STOP:
             since, up = began.pop(event.run, None), event.facts.get("up_ms")
             if event.facts.get("estimated") and (since is not None or isinstance(up, int)):
-                life = event.at - since if since is not None else int(up or 0)
+                life = line - since if since is not None else int(up or 0)
                 lives.append(LinkLife(event.at, max(0, life), event.cause or NO_CAUSE))
         elif event.kind == NoteKind.LINK_END and isinstance(lived := event.facts.get("lived_ms"), int):
             lives.append(LinkLife(event.at, max(0, lived), event.cause or NO_CAUSE))
