@@ -1,4 +1,4 @@
-"""Showing a file in the person's own viewer."""
+"""Showing a file in the person's own viewer, an address in the browser."""
 
 import os
 import shutil
@@ -20,16 +20,28 @@ def open_file(path: Path) -> str | None:
     """
     if not path.exists():
         return words.gettext("there is no such file yet")
+    return _open(str(path))
+
+
+def open_address(url: str) -> str | None:
+    """Show ``url`` in the browser. As :func:`open_file`.
+
+    It becomes an argument of the browser's process, which other users of the machine can read.
+    """
+    return _open(url)
+
+
+def _open(what: str) -> str | None:
     if sys.platform == "win32":
         try:
-            os.startfile(path)  # noqa: S606 - the person's own choice of a viewer
+            os.startfile(what)  # noqa: S606 - the person's own choice of a viewer
         except OSError as error:
             return error.strerror or type(error).__name__
         return None
     opener = _opener()
     if opener is None:
         return words.gettext("there is no desktop to show it on")
-    return _run([opener, str(path)])
+    return _run([opener, what])
 
 
 def _opener() -> str | None:

@@ -2,3 +2,7 @@
 
 The command ``traymon setup`` and the page that *Set up a bot…* opens share everything here.
 """
+
+from traymon.setup.setup_page import SetupPage
+
+__all__ = ["SetupPage"]

@@ -1,0 +1,53 @@
+"""The set-up page itself: one HTML document, a style and a script, filled in with the language in use."""
+
+from functools import cached_property
+from pathlib import Path
+
+import jinja2
+
+from traymon import words
+from traymon.config import DEFAULT_API_URL
+from traymon.setup import manifest
+
+_FOLDER = Path(__file__).parent
+_FILES = {"style.css": "text/css", "script.js": "text/javascript"}
+
+
+class Page:
+    """What the server serves. ``api_url``: the address of the Web API that the page starts with."""
+
+    def __init__(self, api_url: str = DEFAULT_API_URL) -> None:
+        self._api_url = api_url
+
+    def html(self) -> str:
+        """The page. It holds no secret, and never does."""
+        app = manifest.manifest()
+        return self._environment.get_template("page.html.j2").render(
+            api_url=self._api_url,
+            is_default_api=self._api_url == DEFAULT_API_URL,
+            manifest=manifest.as_text(app),
+            new_app_page=manifest.new_app_page(app, self._api_url),
+            apps_page=manifest.apps_page(self._api_url),
+        )
+
+    def spent(self) -> str:
+        """What an address says that was opened before."""
+        return self._environment.get_template("spent.html.j2").render()
+
+    def file(self, name: str) -> tuple[str, str] | None:
+        """A file beside the page: its text and its kind."""
+        kind = _FILES.get(name)
+        return None if kind is None else ((_FOLDER / name).read_text(encoding="utf-8"), kind)
+
+    @cached_property
+    def _environment(self) -> jinja2.Environment:
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_FOLDER),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.globals["gettext"] = words.gettext
+        environment.globals["language"] = words.language_in_use()
+        return environment
