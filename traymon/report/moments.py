@@ -1,0 +1,66 @@
+"""Moments as the report shows them: in one time zone, which need not be this machine's."""
+
+from datetime import UTC, date, datetime, tzinfo
+
+from traymon import words
+
+_UNKNOWN = "?"
+
+
+class Moments:
+    """Writes moments (UTC ms) in ``zone``; ``None`` is this machine's own. What no calendar holds is shown as ``?``."""
+
+    def __init__(self, zone: tzinfo | None = None) -> None:
+        self._zone = zone
+
+    def local(self, at: int) -> datetime | None:
+        """The moment in the zone; ``None`` where no calendar holds it (a damaged log)."""
+        try:
+            return datetime.fromtimestamp(at / 1000, UTC).astimezone(self._zone)
+        except (OverflowError, OSError, ValueError):
+            return None
+
+    def whole(self, at: int) -> str:
+        """``2016-12-20 07:29:10``."""
+        moment = self.local(at)
+        if moment is None:
+            return _UNKNOWN
+        return words.gettext("{date} {time}").format(date=words.day(moment), time=f"{moment:%H:%M:%S}")
+
+    def time(self, at: int) -> str:
+        """``07:29:10``."""
+        moment = self.local(at)
+        return _UNKNOWN if moment is None else f"{moment:%H:%M:%S}"
+
+    def day(self, at: int, *, weekday: bool = False) -> str:
+        """``2016-12-20``, with ``weekday`` ``Tue 2016-12-20``."""
+        moment = self.local(at)
+        return _UNKNOWN if moment is None else words.day(moment, weekday=weekday)
+
+    def month(self, at: int) -> str:
+        """``2016-12``."""
+        moment = self.local(at)
+        return _UNKNOWN if moment is None else words.month(moment)
+
+    def iso(self, at: int) -> str:
+        """For programs: ISO 8601 with offset; empty where no calendar holds it."""
+        moment = self.local(at)
+        return "" if moment is None else moment.isoformat(timespec="milliseconds")
+
+    def midnights(self, since: int, until: int) -> list[int]:
+        """The local midnights from ``since`` to ``until``, both included, in UTC ms: where each date begins."""
+        first = self.local(since)
+        if first is None:
+            return []
+        found = []
+        day = first.date()
+        while (at := self._begin(day)) <= until:
+            if at >= since:
+                found.append(at)
+            day = date.fromordinal(day.toordinal() + 1)
+        return found
+
+    def _begin(self, day: date) -> int:
+        naive = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - the zone follows
+        begin = naive.astimezone() if self._zone is None else naive.replace(tzinfo=self._zone)
+        return int(begin.timestamp() * 1000)

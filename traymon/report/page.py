@@ -1,0 +1,379 @@
+"""The report as one HTML file that needs nothing else: no font, picture, style or script from anywhere.
+
+Its policy (CSP) allows exactly one style and one script, by their hashes, and no request at all. Everything that comes
+from outside is escaped twice: :func:`traymon.words.printable` makes it harmless, the template makes it text. The page is
+complete without the script, which only filters the lists and keeps the place when the timeline is zoomed.
+"""
+
+import base64
+import functools
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from traymon import words
+from traymon.keeper.core.causes import Cause, Fact
+from traymon.keeper.core.states import UP, State
+from traymon.report import charts
+from traymon.report.model import BotFigures, Figures, OutageRow, Period, Piece, Session, Tally
+from traymon.report.moments import Moments
+from traymon.report.recent import RECENT, tally
+
+_DAY = 86_400_000
+_WEEK = 7 * _DAY
+_NO_CLOSE_FRAME = 1006
+"""Never sent (RFC 6455, 7.4.1): it stands for a link that ended without a close frame."""
+
+_TOLD_IN_WORDS = ("probe_", "phase")
+_LEGEND = (State.ONLINE, State.AWAY, State.OFFLINE, State.PAUSED, State.ASLEEP, State.UNKNOWN)
+
+
+def render(figures: Figures, zone: tzinfo | None = None) -> str:
+    """The page, in the language in use. ``zone``: that of the figures; ``None`` is this machine's own."""
+    moments = Moments(zone)
+    style, script = _part("style.css"), _part("script.js")
+    return _template().render(
+        language=words.language_in_use(),
+        policy=_policy(style, script),
+        # Both are files of this package, and the policy's hashes are over exactly these characters.
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        made_at=moments.whole(figures.made_at),
+        since=moments.whole(figures.since),
+        until=moments.whole(figures.until),
+        zone=words.printable(figures.zone),
+        kept_from=_kept_from(figures, moments),
+        bots=[_bot(bot, figures, moments, number) for number, bot in enumerate(figures.bots, 1)],
+        causes=_causes(figures),
+        legend=_legend(),
+        symbols=[charts.tick_symbol(name, step) for name, _, step in charts.LEVELS[1:]],
+    )
+
+
+@functools.cache
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.update(gettext=words.gettext, ngettext=words.ngettext, number=words.number)
+    return environment.from_string(_part("template.html.j2"))
+
+
+@functools.cache
+def _part(name: str) -> str:
+    return resources.files("traymon.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """``style-src`` and ``script-src`` name what is on the page; everything else is forbidden, requests included."""
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _kept_from(figures: Figures, moments: Moments) -> str | None:
+    if not figures.truncated:
+        return None
+    return moments.whole(figures.since if figures.first_kept is None else figures.first_kept)
+
+
+def _legend() -> list[tuple[str, Markup]]:
+    return [
+        (
+            words.gettext("offline, connecting or refused") if state is State.OFFLINE else words.state(state),
+            charts.swatch(state),
+        )
+        for state in _LEGEND
+    ]
+
+
+def _causes(figures: Figures) -> list[tuple[str, str]]:
+    """What can be filtered by: (name, words with how often), the most frequent first."""
+    counted: Counter[str] = Counter()
+    for bot in figures.bots:
+        for outage in bot.outages:
+            counted.update(outage.causes)
+        counted.update(session.cause for session in bot.sessions if session.cause is not None)
+    ordered = sorted(counted, key=lambda cause: (-counted[cause], cause))
+    return [(words.printable(cause), words.short_cause(cause)) for cause in ordered]
+
+
+# ------------------------------------------------------------------------------------------------------- one bot
+
+
+def _bot(bot: BotFigures, figures: Figures, moments: Moments, number: int) -> dict[str, Any]:
+    timeline = charts.Timeline(bot.pieces, bot.programs, functools.partial(_say, moments))
+    looks = charts.series(bot.lifetimes.counts, bot.hours.counts)
+    in_zone, drops = charts.dropped_in_six_to_eight(bot.lifetimes)
+    periods = functools.partial(_period, moments=moments, timeline=timeline)
+    return {
+        "id": f"bot-{number}",
+        "name": words.printable(bot.bot),
+        "workspace": words.printable(bot.workspace) if bot.workspace else "",
+        "transport": _transport(bot.transport),
+        "state": str(bot.state) if bot.state in set(State) else str(State.UNKNOWN),
+        "state_words": words.state(bot.state),
+        "now": _now(bot, figures.until),
+        "since": None if bot.since_at is None else moments.whole(bot.since_at),
+        "last": _last_outage(bot, moments),
+        "recent": [_recent(bot, figures.until, length, label) for length, label in RECENT],
+        "answered_known": bot.tally.answered is not None,
+        "total": _tally(bot.tally),
+        "stretch": _stretch(bot, figures, moments, timeline),
+        "days": [periods(each) for each in reversed(bot.days)],
+        "weeks": [periods(each) for each in reversed(bot.weeks)],
+        "months": [periods(each) for each in reversed(bot.months)],
+        "lifetimes": charts.lifetimes(bot.lifetimes, looks),
+        "hours": charts.hours(bot.hours, looks),
+        "looks": looks,
+        "pattern": _pattern(in_zone, drops),
+        "outages": [_outage(each, moments) for each in reversed(bot.outages)],
+        "sessions": [_session(each, moments) for each in reversed(bot.sessions)],
+        "longest": None if bot.longest is None else _record(bot.longest, moments),
+        "shortest": None if bot.shortest is None else _record(bot.shortest, moments),
+    }
+
+
+def _transport(transport: str) -> str:
+    return {"rtm": "RTM", "socket": "Socket Mode"}.get(transport, words.printable(transport))
+
+
+def _now(bot: BotFigures, until: int) -> str:
+    """The first thing that a reader wants to know, and for how long it is so."""
+    if bot.since_at is None:
+        return words.state(bot.state)
+    lasted = (
+        bot.sessions[-1].lasted_ms if bot.state in UP and _running(bot.sessions) else until - bot.since_at
+    )
+    return words.gettext("{state} for {duration}").format(
+        state=words.state(bot.state), duration=words.duration(lasted)
+    )
+
+
+def _running(sessions: Sequence[Session]) -> bool:
+    return bool(sessions) and sessions[-1].ended_at is None
+
+
+def _last_outage(bot: BotFigures, moments: Moments) -> dict[str, Any] | None:
+    if not bot.outages:
+        return None
+    outage = bot.outages[-1]
+    return {
+        "number": outage.number,
+        "at": moments.whole(outage.started_at),
+        "lasted": words.duration(outage.lasted_ms),
+        "lasts": outage.ended_at is None,
+        "cause": words.short_cause(outage.cause) if outage.cause else "",
+    }
+
+
+def _recent(bot: BotFigures, until: int, length: int, label: str) -> dict[str, Any]:
+    counted = tally(bot, until - length, until)
+    return {"label": words.gettext(label), "length": length, **_tally(counted)}
+
+
+def _tally(each: Tally) -> dict[str, Any]:
+    """A tally in words, and the bare numbers for whoever reads the page with a program."""
+    return {
+        "awake": _percent(each.uptime_awake),
+        "known": _percent(each.uptime_known),
+        "answered": _percent(each.answered),
+        "up": words.duration(each.up_ms),
+        "down": words.duration(each.down_ms) if each.down_ms else "",
+        "idle": words.duration(each.paused_ms + each.asleep_ms) if each.paused_ms + each.asleep_ms else "",
+        "unknown": words.duration(each.unknown_ms) if each.unknown_ms else "",
+        "outages": each.outages,
+        "sessions": each.sessions,
+        "data": {
+            "up": each.up_ms,
+            "down": each.down_ms,
+            "unknown": each.unknown_ms,
+            "paused": each.paused_ms,
+            "asleep": each.asleep_ms,
+            "answered": "" if each.answered_ms is None else each.answered_ms,
+            "outages": each.outages,
+            "sessions": each.sessions,
+        },
+    }
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else words.percent(share)
+
+
+def _period(period: Period, *, moments: Moments, timeline: charts.Timeline) -> dict[str, Any]:
+    label = {
+        "day": lambda: moments.day(period.label_at, weekday=True),
+        "week": lambda: words.gettext("{first} to {last}").format(
+            first=moments.day(period.label_at), last=moments.day(period.ends_at - 1)
+        ),
+        "month": lambda: moments.month(period.label_at),
+    }[period.kind]()
+    hours = round((period.ends_at - period.label_at) / 3_600_000)
+    is_day = period.kind == "day"
+    band = timeline.band(period.label_at, period.ends_at) if is_day else charts.share_bar(period.tally)
+    return {
+        "label": label,
+        "at": period.label_at,
+        "iso": moments.iso(period.label_at),
+        "kind": period.kind,
+        "note": words.gettext("{hours} h").format(hours=hours) if is_day and hours != 24 else "",
+        "band": band,
+        **_tally(period.tally),
+    }
+
+
+def _say(moments: Moments, piece: Piece) -> str:
+    """What a person reads who points at a band."""
+    said = words.gettext("{time}: {state} for {duration}").format(
+        time=moments.time(piece.at),
+        state=words.state(piece.state),
+        duration=words.duration(piece.until - piece.at),
+    )
+    return said
+
+
+def _stretch(
+    bot: BotFigures, figures: Figures, moments: Moments, timeline: charts.Timeline
+) -> dict[str, Any]:
+    """The last seven days, or the last one where the log is younger."""
+    until = figures.until
+    levels = charts.LEVELS if until - figures.since > _DAY else charts.LEVELS[1:]
+    since = until - levels[0][1]
+    counted = tally(bot, since, until)
+    said = words.ngettext(
+        "Timeline up to {until}: up {share} while awake, {count} outage; the list of outages tells of each.",
+        "Timeline up to {until}: up {share} while awake, {count} outages; the list of outages tells of each.",
+        counted.outages,
+    ).format(
+        until=moments.whole(until),
+        share=_percent(counted.uptime_awake) or "–",
+        count=words.number(counted.outages),
+    )
+    return {
+        "label": said,
+        "farthest": levels[0][0],
+        "levels": [(name, words.gettext(_LEVEL_WORDS[name])) for name, _, _ in levels],
+        "band": timeline.band(since, until),
+        "ticks": charts.ticks(moments, since, until, [name for name, _, _ in levels if name != "week"]),
+    }
+
+
+_LEVEL_WORDS = {
+    "week": words.mark("7 days"),
+    "day": words.mark("1 day"),
+    "hours": words.mark("6 hours"),
+    "hour": words.mark("1 hour"),
+}
+
+
+def _pattern(in_zone: int, drops: int) -> str:
+    """The pattern of 2016 in words."""
+    if not drops:
+        return ""
+    return words.gettext(
+        "Of {all} dropped links {count} had lived 6 to 8 hours ({share}). Slack itself ends a link after 8 hours at most, "
+        "with a goodbye, which is no drop."
+    ).format(count=words.number(in_zone), all=words.number(drops), share=words.percent(in_zone / drops, digits=0))
+
+
+# ------------------------------------------------------------------------------------------------------ the lists
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why something ended: the data's own name and code, a sentence, the checks, the bare facts."""
+
+    cause: str
+    code: str
+    short: str
+    sentence: str
+    checks: str
+    facts: str
+
+
+def _why(cause: str | None, code: int | None, detail: str, evidence: Mapping[str, Fact]) -> Why | None:
+    if cause is None:
+        return None
+    if code is None and cause == Cause.ABRUPT_CLOSE:
+        code = _NO_CLOSE_FRAME
+    found = words.probes(evidence)
+    facts = [
+        f"{name}={value}"
+        for name, value in evidence.items()
+        if value is not None and not name.startswith(_TOLD_IN_WORDS)
+    ]
+    return Why(
+        cause=words.printable(cause),
+        code="" if code is None else str(code),
+        short=words.short_cause(cause),
+        sentence=words.cause(cause, detail=detail, close_code=_sent(code), evidence=evidence),
+        checks=words.gettext("Checked at that moment: {findings}.").format(findings=found) if found else "",
+        facts=words.printable(", ".join(facts)),
+    )
+
+
+def _sent(code: int | None) -> int | None:
+    return None if code == _NO_CLOSE_FRAME else code
+
+
+def _outage(outage: OutageRow, moments: Moments) -> dict[str, Any]:
+    others = [cause for cause in outage.causes if cause != outage.cause]
+    return {
+        "number": outage.number,
+        "at": outage.started_at,
+        "iso": moments.iso(outage.started_at),
+        "when": moments.whole(outage.started_at),
+        "until": None if outage.ended_at is None else moments.whole(outage.ended_at),
+        "ms": outage.lasted_ms,
+        "lasted": words.duration(outage.lasted_ms),
+        "cut": outage.cut,
+        "causes": " ".join(words.printable(cause) for cause in outage.causes),
+        "why": _why(outage.cause, outage.close_code, outage.detail, outage.evidence),
+        "others": [words.short_cause(cause) for cause in others],
+        "attempts": outage.attempts,
+        "recovered": outage.recovered,
+    }
+
+
+def _session(session: Session, moments: Moments) -> dict[str, Any]:
+    return {
+        "number": session.number,
+        "at": session.started_at,
+        "iso": moments.iso(session.started_at),
+        "when": moments.whole(session.started_at),
+        "until": None if session.ended_at is None else moments.whole(session.ended_at),
+        "ms": session.lasted_ms,
+        "lasted": words.duration(session.lasted_ms),
+        "cut": session.cut,
+        "estimated": session.estimated,
+        "links": session.links,
+        "cause": "" if session.cause is None else words.printable(session.cause),
+        "why": _why(session.cause, session.close_code, session.detail, session.evidence),
+        "log_number": session.log_number,
+    }
+
+
+def _record(session: Session, moments: Moments) -> dict[str, Any]:
+    return {
+        "number": session.number,
+        "ms": session.lasted_ms,
+        "lasted": words.duration(session.lasted_ms),
+        "when": moments.whole(session.started_at),
+    }
