@@ -146,7 +146,7 @@ def test_faults_name_the_file(tmp_path):
         ("[bots.a]\ntransport = 'events'", ["bots.a.transport", '"rtm" or "socket"']),
         ("[bots.a]\ntransport = 1", ["bots.a.transport"]),
         ("[bots.a]\n[bots.b]\n[bots.a]", ["two bots are named “a”", "line 3"]),
-        ("[bots.a]\nrelay = true\nrelay = false", ["given twice", "end of document"]),
+        ("[bots.a]\nrelay = true\nrelay = false", ["given twice", "line 3"]),
         ("[bots.a", ["not valid TOML", "end of document"]),
         ("[bots.a]\ntransport = 'socket'\nrelay = false", ["relay", "program"]),
         ("[bots.a]\napp_token = 'keyring'", ["app_token", "Socket Mode"]),

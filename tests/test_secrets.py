@@ -344,7 +344,7 @@ def test_the_child_does_not_write_a_token_to_a_terminal():
     controller, terminal = os.openpty()
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "traymon.secrets", "look", "a", "token", "default"],
+            [sys.executable, "-P", "-m", "traymon.secrets", "look", "a", "token", "default", "en"],
             stdout=terminal,
             stderr=subprocess.PIPE,
             timeout=60,

@@ -84,14 +84,20 @@ def load(path: Path, environ: Mapping[str, str], *, must_exist: bool = False) ->
     except FileNotFoundError:
         if must_exist:
             raise ConfigError(
-                f"{_shown(path)} does not exist: check the path, or make it with traymon setup."
+                words.gettext("{file} does not exist: check the path, or make it with traymon setup.").format(
+                    file=_shown(path)
+                )
             ) from None
         return _from_environment(environ)
     except UnicodeDecodeError:
-        raise ConfigError(f"{_shown(path)} is not text in UTF-8: save it as UTF-8.") from None
+        raise ConfigError(
+            words.gettext("{file} is not text in UTF-8: save it as UTF-8.").format(file=_shown(path))
+        ) from None
     except OSError as error:
         raise ConfigError(
-            f"{_shown(path)} cannot be read ({error.strerror}): check its path and permissions."
+            words.gettext("{file} cannot be read ({problem}): check its path and permissions.").format(
+                file=_shown(path), problem=error.strerror
+            )
         ) from None
     try:
         return parse(text, path.parent)
@@ -104,29 +110,40 @@ def parse(text: str, folder: Path) -> Config:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(_toml_sentence(str(error))) from None
+        raise ConfigError(_toml_sentence(str(error), text)) from None
     except RecursionError:
-        raise ConfigError("it is nested too deeply to be read.") from None
-    _check_keys(data, ["bots", "language", "on_change"], "at the top")
+        raise ConfigError(words.gettext("it is nested too deeply to be read.")) from None
+    _check_keys(data, ["bots", "language", "on_change"], "")
     tables = data.get("bots", {})
     if not isinstance(tables, dict):
-        raise ConfigError("“bots” must be tables: write [bots.NAME] above the settings of each bot.")
+        raise ConfigError(
+            words.gettext("“bots” must be tables: write [bots.NAME] above the settings of each bot.")
+        )
     bots = tuple(_bot(name, table, folder) for name, table in tables.items())
     _refuse_shared_tokens(bots)
     return Config(bots, _language(data.get("language")), _command(data.get("on_change", [])))
 
 
 def _language(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise ConfigError("“language” must be the name of a language, such as language = \"ja\".")
+    if value is None:
+        return None
+    known = words.language_called(value) if isinstance(value, str) else None
+    if known is None:
+        raise ConfigError(
+            words.gettext(
+                "“language” must be one of {names}; without it, the system's language counts."
+            ).format(names=words.gettext(", ").join(f'"{name}"' for name in words.languages()))
+        )
+    return known
 
 
 def _command(value: object) -> tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(part, str) for part in value) and (not value or value[0]):
         return tuple(value)
     raise ConfigError(
-        "“on_change” must be a list of a command and its arguments, such as on_change = [\"notify-send\", \"Slack\"]."
+        words.gettext("“on_change” must be a list of a command and its arguments, such as {example}.").format(
+            example='on_change = ["notify-send", "Slack"]'
+        )
     )
 
 
@@ -145,16 +162,18 @@ def _from_environment(environ: Mapping[str, str]) -> Config:
     return Config((bot,))
 
 
-def _toml_sentence(error: str) -> str:
+def _toml_sentence(error: str, text: str) -> str:
     """tomllib's message, plainer for the mistake that people make most: something written twice."""
-    place = re.search(r"\((at [^()]*)\)$", error)
-    where = f" ({place[1].split(',')[0]})" if place else ""
+    place = re.search(r"\(at line (\d+),[^()]*\)$", error)
+    line = int(place[1]) if place else text.rstrip("\n").count("\n") + 1  # "(at end of document)"
     twice = re.match(r"Cannot declare \('bots', '(.*?)'\) twice", error)
     if twice:
-        return f"two bots are named “{words.printable(twice[1])}”{where}: give each a name of its own."
+        return words.gettext(
+            "two bots are named “{bot}” (at line {line}): give each a name of its own."
+        ).format(bot=words.printable(twice[1]), line=line)
     if error.startswith("Cannot overwrite a value"):
-        return f"a setting is given twice{where}: keep one of them."
-    return f"it is not valid TOML: {words.printable(error)}."
+        return words.gettext("a setting is given twice (at line {line}): keep one of them.").format(line=line)
+    return words.gettext("it is not valid TOML: {problem}.").format(problem=words.printable(error))
 
 
 # ----------------------------------------------------------------------------------------------------- one bot's table
@@ -164,8 +183,12 @@ def _bot(name: str, table: object, folder: Path) -> BotConfig:
     check_name(name)
     where = f"bots.{name}"
     if not isinstance(table, dict):
-        raise ConfigError(f"“{where}” must be a table: write [bots.{name}] above its settings.")
-    _check_keys(table, _Entry.__struct_fields__, f"in [{where}]")
+        raise ConfigError(
+            words.gettext("“{setting}” must be a table: write {heading} above its settings.").format(
+                setting=where, heading=f"[{where}]"
+            )
+        )
+    _check_keys(table, _Entry.__struct_fields__, f"[{where}]")
     try:
         entry = msgspec.convert(table, _Entry)
     except msgspec.ValidationError as error:
@@ -173,12 +196,16 @@ def _bot(name: str, table: object, folder: Path) -> BotConfig:
     is_socket = entry.transport == "socket"
     if entry.app_token is not None and not is_socket:
         raise ConfigError(
-            f'{where}.app_token is for Socket Mode only: set transport = "socket", or remove it.'
+            words.gettext(
+                '{setting} is for Socket Mode only: set transport = "socket", or remove it.'
+            ).format(setting=f"{where}.app_token")
         )
     if is_socket and entry.relay is False:
         raise ConfigError(
-            f"{where}.relay cannot be false with Socket Mode: traymon's link receives events that are meant for the "
-            "bot's program, and only the relay can pass them on."
+            words.gettext(
+                "{setting} cannot be false with Socket Mode: traymon's link receives events that are meant for the "
+                "bot's program, and only the relay can pass them on."
+            ).format(setting=f"{where}.relay")
         )
     return BotConfig(
         name=name,
@@ -196,16 +223,27 @@ def check_name(name: str) -> None:
     """Raise :class:`ConfigError` where ``name`` cannot be a bot's name."""
     shown = words.printable(name)
     if not name.strip():
-        raise ConfigError("a bot's name is empty: write [bots.NAME].")
+        raise ConfigError(words.gettext("a bot's name is empty: write [bots.NAME]."))
     if shown != name:
-        raise ConfigError(f"the bot's name “{shown}” holds characters that cannot be shown: use others.")
+        raise ConfigError(
+            words.gettext("the bot's name “{bot}” holds characters that cannot be shown: use others.").format(
+                bot=shown
+            )
+        )
     if name != name.strip():
-        raise ConfigError(f"the bot's name “{name}” begins or ends with a space: remove it.")
+        raise ConfigError(
+            words.gettext("the bot's name “{bot}” begins or ends with a space: remove it.").format(bot=name)
+        )
     if len(name) > _LONGEST_NAME:
-        raise ConfigError(f"the bot's name “{name[:20]}…” is too long: at most {_LONGEST_NAME} characters.")
+        raise ConfigError(
+            words.gettext("the bot's name “{bot}” is too long: at most {most} characters.").format(
+                bot=f"{name[:20]}…", most=_LONGEST_NAME
+            )
+        )
 
 
-def _check_keys(table: Mapping[str, object], known: Iterable[str], where: str) -> None:
+def _check_keys(table: Mapping[str, object], known: Iterable[str], table_name: str) -> None:
+    """``table_name`` is "" at the top."""
     known = list(known)
     for key in table:
         if key in known:
@@ -213,17 +251,30 @@ def _check_keys(table: Mapping[str, object], known: Iterable[str], where: str) -
         import difflib  # only a mistake needs it
 
         near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
-        help_ = f"did you mean “{near[0]}”?" if near else f"known are {', '.join(known)}."
-        raise ConfigError(f"unknown setting “{words.printable(key)}” {where}: {help_}")
+        raise ConfigError(
+            _unknown(bool(table_name), bool(near)).format(
+                setting=words.printable(key),
+                table=table_name,
+                near="".join(near),
+                known=words.gettext(", ").join(known),
+            )
+        )
 
 
+def _unknown(in_table: bool, guessed: bool) -> str:
+    if in_table and guessed:
+        return words.gettext("unknown setting “{setting}” in {table}: did you mean “{near}”?")
+    if in_table:
+        return words.gettext("unknown setting “{setting}” in {table}: known are {known}.")
+    if guessed:
+        return words.gettext("unknown setting “{setting}” at the top: did you mean “{near}”?")
+    return words.gettext("unknown setting “{setting}” at the top: known are {known}.")
+
+
+# By the name that msgspec has for the type expected.
 _TYPES = {
-    "str": 'text in quotes ("…")',
-    "bool": "true or false",
-    "int": "a number",
-    "float": "a number",
-    "object": "a table",
-    "array": "a list",
+    "str": words.mark('{setting} must be text in quotes ("…").'),
+    "bool": words.mark("{setting} must be true or false."),
 }
 
 
@@ -232,10 +283,10 @@ def _type_sentence(where: str, error: str) -> str:
     field = re.search(r"\$\.(\w+)", error)
     setting = f"{where}.{field[1]}" if field else where
     if "enum value" in error:
-        return f'{setting} must be "rtm" or "socket".'
+        return words.gettext('{setting} must be "rtm" or "socket".').format(setting=setting)
     expected = re.search(r"Expected `(\w+)", error)
-    kind = _TYPES.get(expected[1], expected[1]) if expected else "of another type"
-    return f"{setting} must be {kind}."
+    sentence = _TYPES.get(expected[1] if expected else "", words.mark("{setting} must be of another type."))
+    return words.gettext(sentence).format(setting=setting)
 
 
 def _source(source: str, setting: str, folder: Path) -> TokenSource:
@@ -248,9 +299,14 @@ def _source(source: str, setting: str, folder: Path) -> TokenSource:
         return f"file:{_absolute(rest, folder)}"
     if source.startswith(("xox", "xapp-")):
         raise ConfigError(
-            f"{setting} holds a token itself, which does not belong into this file: remove it and run traymon setup."
+            words.gettext(
+                "{setting} holds a token itself, which does not belong into this file: remove it and run traymon "
+                "setup."
+            ).format(setting=setting)
         )
-    raise ConfigError(f'{setting} must be "keyring", "env:NAME" or "file:PATH".')
+    raise ConfigError(
+        words.gettext('{setting} must be "keyring", "env:NAME" or "file:PATH".').format(setting=setting)
+    )
 
 
 def _absolute(path: str, folder: Path) -> Path:
@@ -277,9 +333,17 @@ def check_api_url(url: str, setting: str = "api_url") -> str:
         or parts.fragment
         or "@" in parts.netloc
     ):
-        raise ConfigError(f"{setting} must be an address like {DEFAULT_API_URL}, without user name or query.")
+        raise ConfigError(
+            words.gettext("{setting} must be an address like {example}, without user name or query.").format(
+                setting=setting, example=DEFAULT_API_URL
+            )
+        )
     if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
-        raise ConfigError(f"{setting} must begin with https://, because the token is sent there.")
+        raise ConfigError(
+            words.gettext("{setting} must begin with https://, because the token is sent there.").format(
+                setting=setting
+            )
+        )
     return url if url.endswith("/") else url + "/"
 
 
@@ -302,8 +366,10 @@ def _checked_proxy(proxy: str, setting: str) -> str:
         or parts.fragment
     ):
         raise ConfigError(
-            f"{setting} must be an address like http://host:3128 (or http://user:password@host:3128); "
-            "SOCKS, PAC, NTLM and Kerberos are not supported."
+            words.gettext(
+                "{setting} must be an address like http://host:3128 (or http://user:password@host:3128); "
+                "SOCKS, PAC, NTLM and Kerberos are not supported."
+            ).format(setting=setting)
         )
     return proxy
 
@@ -318,7 +384,11 @@ def _refuse_shared_tokens(bots: Iterable[BotConfig]) -> None:
             here = f"bots.{bot.name}.{setting}"
             first = users.setdefault(source, here)
             if first != here:
-                raise ConfigError(f"{first} and {here} are the same token ({source}): each needs its own.")
+                raise ConfigError(
+                    words.gettext(
+                        "{first} and {second} are the same token ({source}): each needs its own."
+                    ).format(first=first, second=here, source=source)
+                )
 
 
 def _shown(path: Path) -> str:

@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from traymon import words
+
 _SERVICE = "traymon"
 _READ_LIMIT_S = 10.0
 """For looking into a keyring without unlocking: a D-Bus call and the start of a Python, a tenth of it as a rule."""
@@ -98,22 +100,31 @@ def read(source: str, bot: str, which: str, *, profile: str = "default", unlock:
         token = os.environ.get(rest, "")
         if not token.strip():
             raise SecretUnavailable(
-                f"The environment variable {rest} is not set: set it and start traymon again."
+                words.gettext(
+                    "The environment variable {name} is not set: set it and start traymon again."
+                ).format(name=rest)
             )
     elif kind == "file":
         token = _from_file(rest)
     else:
         token = _from_child(bot, which, profile, unlock)
-    return clean(token, f"The {which} of {bot} ({source})")
+    return clean(
+        token, words.gettext("The {which} of {bot} ({source})").format(which=which, bot=bot, source=source)
+    )
 
 
-def clean(token: str, what: str = "The token") -> str:
+def clean(token: str, what: str | None = None) -> str:
     """``token`` without surrounding white space. Raises :class:`SecretUnavailable` where it cannot be sent."""
     token = token.strip()
+    what = what or words.gettext("The token")
     if not token:
-        raise SecretUnavailable(f"{what} is empty: run traymon setup.")
+        raise SecretUnavailable(words.gettext("{what} is empty: run traymon setup.").format(what=what))
     if len(token) > _LONGEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
-        raise SecretUnavailable(f"{what} does not look like a token: copy it again and run traymon setup.")
+        raise SecretUnavailable(
+            words.gettext("{what} does not look like a token: copy it again and run traymon setup.").format(
+                what=what
+            )
+        )
     return token
 
 
@@ -128,21 +139,29 @@ def _from_file(path: str) -> str:
         descriptor = os.open(path, flags)
     except OSError as error:
         raise SecretUnavailable(
-            f"The token's file {path} cannot be read ({error.strerror}): make it, or correct its path.",
+            words.gettext(
+                "The token's file {path} cannot be read ({problem}): make it, or correct its path."
+            ).format(path=path, problem=error.strerror),
             waits=isinstance(error, FileNotFoundError),
         ) from None
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise SecretUnavailable(f"The token's file {path} is no ordinary file: name one.")
+            raise SecretUnavailable(
+                words.gettext("The token's file {path} is no ordinary file: name one.").format(path=path)
+            )
         if sys.platform != "win32" and (found.st_uid != os.getuid() or found.st_mode & 0o077):
             raise SecretUnavailable(
-                f"The token's file {path} could be read by others: make it yours and run chmod 600 on it."
+                words.gettext(
+                    "The token's file {path} could be read by others: make it yours and run chmod 600 on it."
+                ).format(path=path)
             )
         content = os.read(descriptor, _LONGEST_TOKEN + 8)
     except OSError as error:
         raise SecretUnavailable(
-            f"The token's file {path} cannot be read ({error.strerror}); traymon tries again later.",
+            words.gettext(
+                "The token's file {path} cannot be read ({problem}); traymon tries again later."
+            ).format(path=path, problem=error.strerror),
             waits=True,
         ) from None
     finally:
@@ -164,7 +183,7 @@ class _Found(msgspec.Struct):
         return f"_Found({self.sentence!r})"
 
 
-_NO_KEYRING = (
+_NO_KEYRING = words.mark(
     "No keyring is ready on this machine: log in to the desktop, or keep the token elsewhere "
     '(token = "env:NAME" or "file:PATH" in the configuration).'
 )
@@ -181,6 +200,7 @@ def _from_child(bot: str, which: str, profile: str, unlock: bool) -> str:
         bot,
         which,
         profile,
+        words.language_in_use(),
     ]
     limit = _PROMPT_LIMIT_S if unlock else _READ_LIMIT_S
     try:
@@ -194,17 +214,20 @@ def _from_child(bot: str, which: str, profile: str, unlock: bool) -> str:
         )
     except subprocess.TimeoutExpired:
         raise SecretUnavailable(
-            "The keyring did not answer; traymon tries again later.", waits=True
+            words.gettext("The keyring did not answer; traymon tries again later."), waits=True
         ) from None
     except OSError as error:
         raise SecretUnavailable(
-            f"The keyring cannot be read ({error.strerror}); traymon tries again later.", waits=True
+            words.gettext("The keyring cannot be read ({problem}); traymon tries again later.").format(
+                problem=error.strerror
+            ),
+            waits=True,
         ) from None
     try:
         found = msgspec.json.decode(child.stdout, type=_Found)
     except msgspec.DecodeError:
         raise SecretUnavailable(
-            "Reading the keyring failed; traymon tries again later.", waits=True
+            words.gettext("Reading the keyring failed; traymon tries again later."), waits=True
         ) from None
     if found.token is None:
         raise SecretUnavailable(found.sentence, waits=found.waits)
@@ -226,11 +249,15 @@ def store(bot: str, which: str, token: str, *, profile: str = "default") -> None
     try:
         keyring.set_password(service, user, token)
     except keyring.errors.NoKeyringError:
-        raise SecretUnavailable(_NO_KEYRING) from None
+        raise SecretUnavailable(words.gettext(_NO_KEYRING)) from None
     except keyring.errors.KeyringLocked:
-        raise SecretUnavailable("The keyring stayed locked: unlock it and run traymon setup again.") from None
+        raise SecretUnavailable(
+            words.gettext("The keyring stayed locked: unlock it and run traymon setup again.")
+        ) from None
     except Exception as error:  # noqa: BLE001 - backends raise what they like; `from None`: its frames hold the token
-        raise SecretUnavailable(f"The keyring did not take the token ({type(error).__name__}).") from None
+        raise SecretUnavailable(
+            words.gettext("The keyring did not take the token ({kind}).").format(kind=type(error).__name__)
+        ) from None
 
 
 def delete(bot: str, which: str, *, profile: str = "default") -> bool:
@@ -244,9 +271,11 @@ def delete(bot: str, which: str, *, profile: str = "default") -> bool:
     except keyring.errors.PasswordDeleteError:
         return False
     except keyring.errors.NoKeyringError:
-        raise SecretUnavailable(_NO_KEYRING) from None
+        raise SecretUnavailable(words.gettext(_NO_KEYRING)) from None
     except Exception as error:  # noqa: BLE001 - as above
-        raise SecretUnavailable(f"The keyring did not remove the token ({type(error).__name__}).") from None
+        raise SecretUnavailable(
+            words.gettext("The keyring did not remove the token ({kind}).").format(kind=type(error).__name__)
+        ) from None
     return True
 
 
@@ -260,16 +289,29 @@ def _look(bot: str, which: str, profile: str, unlock: bool) -> _Found:
     service, user = _entry(bot, which, profile)
     try:
         if not unlock and _would_ask(keyring.get_keyring(), service, user):
-            return _Found(sentence="The keyring is locked: unlock it; traymon waits for that.", waits=True)
+            return _Found(
+                sentence=words.gettext("The keyring is locked: unlock it; traymon waits for that."),
+                waits=True,
+            )
         token = keyring.get_password(service, user)
     except keyring.errors.NoKeyringError:
-        return _Found(sentence=_NO_KEYRING, waits=True)
+        return _Found(sentence=words.gettext(_NO_KEYRING), waits=True)
     except keyring.errors.KeyringLocked:
-        return _Found(sentence="The keyring stayed locked: unlock it; traymon waits for that.", waits=True)
+        return _Found(
+            sentence=words.gettext("The keyring stayed locked: unlock it; traymon waits for that."),
+            waits=True,
+        )
     except Exception as error:  # noqa: BLE001 - backends raise what they like
-        return _Found(sentence=f"The keyring cannot be read ({type(error).__name__}).", waits=True)
+        return _Found(
+            sentence=words.gettext("The keyring cannot be read ({kind}).").format(kind=type(error).__name__),
+            waits=True,
+        )
     if token is None:
-        return _Found(sentence=f"The keyring holds no {which} for {bot}: run traymon setup.")
+        return _Found(
+            sentence=words.gettext("The keyring holds no {which} for {bot}: run traymon setup.").format(
+                which=which, bot=bot
+            )
+        )
     return _Found(token=token)
 
 
@@ -296,9 +338,11 @@ def _would_ask(backend: Any, service: str, user: str) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Write what the keyring holds to standard output, which is a pipe to the process that asked."""
-    how, bot, which, profile = arguments
+    how, bot, which, profile, language = arguments
+    words.choose(language, {})
     if os.isatty(1):
-        sys.stderr.write("This is a part of traymon that is not meant to be called by hand.\n")
+        sentence = words.gettext("This is a part of traymon that is not meant to be called by hand.")
+        sys.stderr.write(f"{sentence}\n")
         return 2
     answer = msgspec.json.encode(_look(bot, which, profile, how == "unlock"))
     sys.stdout.buffer.write(answer)

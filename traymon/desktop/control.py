@@ -28,6 +28,8 @@ from typing import Any, cast
 
 import msgspec
 
+from traymon import words
+
 Message = dict[str, Any]
 
 VERSION = 1
@@ -63,7 +65,10 @@ class OtherVersion(ControlError):  # noqa: N818 - a plain statement of what is s
 
 def _running_other() -> OtherVersion:
     return OtherVersion(
-        "The running traymon is of another version than this command: restart it (“traymon quit”, then start it again)."
+        words.gettext(
+            "The running traymon is of another version than this command: restart it (“traymon quit”, then start it "
+            "again)."
+        )
     )
 
 
@@ -193,11 +198,13 @@ class ControlServer:
                 return {"version": VERSION, "ok": False, "error": str(_running_other())}
             return {**self._handler(asked), "version": VERSION}
         except msgspec.DecodeError:
-            error = "The question was not understood."
+            error = words.gettext("The question was not understood.")
         except Exception as defect:  # noqa: BLE001 - a defect in one answer must not end the service
             # Without the traceback: its frames' text may hold what must not be logged.
             _log.error("control request failed: %s", type(defect).__name__)
-            error = "traymon could not answer because of a defect of its own; the bots are not touched by it."
+            error = words.gettext(
+                "traymon could not answer because of a defect of its own; the bots are not touched by it."
+            )
         return {"version": VERSION, "ok": False, "error": error}
 
 
@@ -225,17 +232,19 @@ def ask(address: str, request: Message, timeout_s: float) -> Message:
             answer = msgspec.json.decode(connection.recv_bytes(_LARGEST), type=Message)
         except AuthenticationError:
             raise NotAnswering(
-                "What listens in traymon's place is not this user's traymon: restart it."
+                words.gettext("What listens in traymon's place is not this user's traymon: restart it.")
             ) from None
         except (EOFError, ConnectionError, FileNotFoundError):
             raise NotRunning(
-                "traymon is just ending, or took no more questions: try again in a moment."
+                words.gettext("traymon is just ending, or took no more questions: try again in a moment.")
             ) from None
         except msgspec.DecodeError:
             raise _running_other() from None
         except OSError:  # the time limits: TimeoutError, and EAGAIN of a socket whose limit has passed
             raise NotAnswering(
-                f"traymon runs but did not answer within {timeout_s:g} s: it may be stopped or overloaded."
+                words.gettext(
+                    "traymon runs but did not answer within {seconds:g} s: it may be stopped or overloaded."
+                ).format(seconds=timeout_s)
             ) from None
     if answer.pop("version", None) != VERSION:
         raise _running_other()
@@ -246,12 +255,16 @@ def _connect(address: str, timeout_s: float) -> Connection:
     try:
         return _open(address, timeout_s)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-        raise NotRunning("traymon is not running: start it with “traymon”.") from None
+        raise NotRunning(words.gettext("traymon is not running: start it with “traymon”.")) from None
     except TimeoutError:
-        raise NotAnswering("traymon runs but takes no questions: it may be stopped or overloaded.") from None
+        raise NotAnswering(
+            words.gettext("traymon runs but takes no questions: it may be stopped or overloaded.")
+        ) from None
     except OSError as error:
         raise NotRunning(
-            f"traymon cannot be asked ({error.strerror}): start it again with “traymon”."
+            words.gettext("traymon cannot be asked ({problem}): start it again with “traymon”.").format(
+                problem=error.strerror
+            )
         ) from None
 
 
@@ -325,7 +338,9 @@ else:
             folder.mkdir(parents=True, mode=0o700)
         found = os.lstat(folder)
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-            raise PermissionError(f"{folder} is not a folder of this user")
+            raise PermissionError(
+                words.gettext("{folder} is not a folder of this user").format(folder=folder)
+            )
         os.chmod(folder, 0o700)
 
 

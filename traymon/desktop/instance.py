@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from traymon import words
 from traymon.paths import Profile
 
 
@@ -17,10 +18,16 @@ class AlreadyRunning(Exception):  # noqa: N818 - a plain statement of what is so
 
     def __init__(self, pid: int | None) -> None:
         self.pid = pid
-        which = "" if pid is None else f" (process {pid})"
-        super().__init__(
-            f"traymon already runs for this profile{which}: use its tray icon, or end it with “traymon quit”."
-        )
+        if pid is None:
+            sentence = words.gettext(
+                "traymon already runs for this profile: use its tray icon, or end it with “traymon quit”."
+            )
+        else:
+            sentence = words.gettext(
+                "traymon already runs for this profile (process {pid}): use its tray icon, or end it with “traymon "
+                "quit”."
+            ).format(pid=pid)
+        super().__init__(sentence)
 
 
 if sys.platform == "win32":
