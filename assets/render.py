@@ -1,8 +1,11 @@
-"""Render the icons of ``icons/*.svg`` to the PNGs that traymon ships: ``make icons``.
+"""Render the icons of ``icons/*.svg`` and ``badges/*.svg`` to the PNGs that traymon ships: ``make icons``.
 
 For developers only; needs resvg_py. Every SVG has one element with ``id="halo"``, a light rim that sets the icon off
-from a dark panel. macOS takes a menu bar icon's alpha alone and paints it itself, so its files (``…-template-SIZE``)
-leave the rim out.
+from a dark panel, and no colours but those of :data:`ON_DARK`. Each is rendered in four looks:
+
+- ``outlined``, as drawn, for panels of which nothing is known (Linux);
+- ``light`` and ``dark``, without the rim, for a light and a dark taskbar (Windows);
+- ``template``, black and without the rim: macOS takes a menu bar icon's alpha alone and paints it itself.
 """
 
 import sys
@@ -12,33 +15,67 @@ from pathlib import Path
 import resvg_py
 
 HERE = Path(__file__).resolve().parent
-SOURCES = HERE / "icons"
+FOLDERS = ("icons", "badges")
 
-SIZES = (16, 22, 24, 32, 48, 64)
-"""Pixels: what panels ask for (16, 22 and 24, twice that on dense screens) and 64 for Windows' larger ones."""
+LARGE = 128
+"""Pixels: from this one a smaller icon over a badge is scaled, and any size that is not rendered."""
 
-TEMPLATE_SIZES = (22, 44)
-"""Pixels: a menu bar icon of macOS, on a plain and on a Retina screen."""
+LOOKS = {
+    # What panels ask for (16, 22, 24), twice that on dense screens, and what Windows and docks take beyond.
+    "outlined": (16, 22, 24, 32, 44, 48, 64, 96, LARGE),
+    "light": (16, 32, 64, LARGE),
+    "dark": (16, 32, 64, LARGE),
+    # A menu bar icon of macOS, 18 points high, on a plain and on a Retina screen.
+    "template": (18, 36, LARGE),
+}
+"""Sizes (pixels) of each look."""
+
+APPLICATION_SIZES = (16, 24, 32, 48, 64, 128, 256)
+"""Pixels of the application's own icon, in the desktop's menu and in About."""
+
+ON_DARK = {
+    "#1a8f4c": "#43d17f",
+    "#2474c9": "#6bb3ff",
+    "#7d4fc7": "#b894ff",
+    "#d5303e": "#ff6b74",
+    "#c8620a": "#ffa94d",
+    "#b8500a": "#ffb454",
+    "#5d6b7c": "#b4c0cf",
+    "#3c4858": "#e3e9f0",
+}
+"""Each colour of the sources, and what it is on a dark taskbar. The sources' have a contrast of 3 to 1 with a light
+panel, these with a dark one (WCAG 2.1, 1.4.11)."""
 
 _SVG = "http://www.w3.org/2000/svg"
 
 
-def names() -> list[str]:
-    """The icons that have a source."""
-    return sorted(path.stem for path in SOURCES.glob("*.svg"))
+def names(folder: str) -> list[str]:
+    """The pictures of a folder that have a source."""
+    return sorted(path.stem for path in (HERE / folder).glob("*.svg"))
 
 
-def render(name: str, size: int, *, template: bool = False) -> bytes:
-    """The PNG of one icon, ``size`` pixels wide and high."""
-    svg = (SOURCES / f"{name}.svg").read_text(encoding="utf-8")
-    return bytes(
-        resvg_py.svg_to_bytes(svg_string=_without_halo(svg) if template else svg, width=size, height=size)
-    )
+def render(folder: str, name: str, size: int, look: str) -> bytes:
+    """The PNG of one icon or badge, ``size`` pixels wide and high."""
+    svg = (HERE / folder / f"{name}.svg").read_text(encoding="utf-8")
+    if look != "outlined":
+        svg = _without_halo(svg)
+        for colour, on_dark in ON_DARK.items():
+            svg = svg.replace(colour, {"light": colour, "dark": on_dark, "template": "#000"}[look])
+    return _png(svg, size)
+
+
+def render_application(size: int) -> bytes:
+    """The PNG of the application's icon."""
+    return _png((HERE / "traymon.svg").read_text(encoding="utf-8"), size)
+
+
+def _png(svg: str, size: int) -> bytes:
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size))
 
 
 def _without_halo(svg: str) -> str:
     ET.register_namespace("", _SVG)
-    root = ET.fromstring(svg)  # noqa: S314 - as above
+    root = ET.fromstring(svg)  # noqa: S314 - our own files
     halo = root.find("*[@id='halo']")
     if halo is None:
         raise ValueError('an icon needs one top-level element with id="halo"')
@@ -46,23 +83,25 @@ def _without_halo(svg: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def png_name(name: str, size: int, *, template: bool = False) -> str:
-    """What the file of one icon is called."""
-    return f"{name}-template-{size}.png" if template else f"{name}-{size}.png"
+def pictures() -> dict[str, bytes]:
+    """Every PNG, by its path below ``assets``."""
+    made = {f"traymon/{size}.png": render_application(size) for size in APPLICATION_SIZES}
+    for folder in FOLDERS:
+        for name in names(folder):
+            for look, sizes in LOOKS.items():
+                for size in sizes:
+                    made[f"{folder}/png/{look}/{name}-{size}.png"] = render(folder, name, size, look)
+    return made
 
 
-def render_all(folder: Path) -> list[Path]:
-    """Write every PNG to ``folder``; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name in names():
-        for template, sizes in ((False, SIZES), (True, TEMPLATE_SIZES)):
-            for size in sizes:
-                path = folder / png_name(name, size, template=template)
-                path.write_bytes(render(name, size, template=template))
-                written.append(path)
-    return written
+def render_all(folder: Path) -> int:
+    """Write every PNG below ``folder``; returns how many."""
+    made = pictures()
+    for path, png in made.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(png)
+    return len(made)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{len(render_all(SOURCES / 'png'))} icons rendered\n")
+    sys.stdout.write(f"{render_all(HERE)} icons rendered\n")

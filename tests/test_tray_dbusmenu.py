@@ -1,6 +1,7 @@
 """The menu as numbered nodes: what stays the same from one menu to the next, and what is told of a change."""
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import given
@@ -8,11 +9,13 @@ from hypothesis import strategies as st
 
 from traymon.tray.base import MenuItem, walk
 from traymon.tray.dbusmenu import ROOT, Change, MenuModel
-from traymon.tray.pystray_api import Menu, pystray, to_menu
+from traymon.tray.pystray_api import Menu, pystray, text_by, to_menu
+
+NOW = 1_482_186_600_000
 
 
-def a_menu(*items: MenuItem) -> Any:
-    return to_menu(items, lambda _: None)
+def a_menu(*items: MenuItem, now: int = NOW) -> Any:
+    return to_menu(items, lambda _: None, text_by(lambda: now))
 
 
 def plain(properties: Any) -> dict[str, Any]:
@@ -35,6 +38,45 @@ def test_labels_change_without_a_new_layout() -> None:
     assert [(number, plain(values)) for number, values in change.updated] == [(1, {"label": "A__2"})]
     assert change.removed == ((2, ["enabled"]),)
     assert not model.update(a_menu(MenuItem("a", "A_2"), MenuItem("b", "B")))
+
+
+def test_an_item_that_is_hidden_keeps_its_place() -> None:
+    model = MenuModel()
+    model.update(a_menu(MenuItem("why", "Why", visible=False), MenuItem("quit", "Quit")))
+    assert [plain(child.value[1]) for child in (model.layout(ROOT, -1, []) or (0, {}, []))[2]] == [
+        {"label": "Why", "visible": False},
+        {"label": "Quit"},
+    ]
+    change = model.update(a_menu(MenuItem("why", "Why"), MenuItem("quit", "Quit")))
+    assert change == Change(removed=((1, ["visible"]),))
+
+
+@dataclass(frozen=True)
+class SinceStart:
+    started: int
+
+    def __call__(self, now: int) -> str:
+        return f"for {(now - self.started) // 1000}_s"
+
+
+def test_the_same_menu_again_tells_how_time_went_by() -> None:
+    time = NOW
+    item = MenuItem("since", "since", label_at=SinceStart(NOW))
+    menu = to_menu(
+        (item, MenuItem("m", "M", submenu=(item,)), MenuItem("q", "Q")), lambda _: None, text_by(lambda: time)
+    )
+    model = MenuModel()
+    assert model.update(menu).layout == ROOT
+    assert not model.update(menu)
+    time += 5000
+    change = model.update(menu)
+    assert change.layout is None
+    assert not change.removed
+    assert {number: plain(values) for number, values in change.updated} == {
+        1: {"label": "for 5__s"},
+        3: {"label": "for 5__s"},
+    }
+    assert not model.update(menu)
 
 
 def test_only_the_submenu_that_changed_is_laid_out_anew() -> None:
@@ -86,6 +128,8 @@ ITEMS: st.SearchStrategy[tuple[MenuItem, ...]] = st.lists(
         id=st.sampled_from("abcdef"),
         label=st.sampled_from(["x", "y_", "__"]),
         enabled=st.booleans(),
+        visible=st.booleans(),
+        label_at=st.none() | st.just(SinceStart(0)),
         checked=st.none() | st.booleans(),
         submenu=st.just(()) | LEAVES.map(tuple),
     ),
@@ -131,14 +175,13 @@ class Host:
 def test_a_panel_that_follows_the_changes_shows_the_menu(menus: list[tuple[MenuItem, ...]]) -> None:
     model = MenuModel()
     host = Host(model)
-    for items in menus:
+    for step, items in enumerate(menus):
         revision = model.revision
-        change = model.update(a_menu(*items))
+        now = NOW + 1000 * step
+        change = model.update(a_menu(*items, now=now))
         host.follow(model, change)
         fresh = Host(model)
         assert host.seen() == fresh.seen()
         assert (model.revision > revision) == (change.layout is not None)
-        # pystray hides a submenu without items, and its item with it.
-        shown = sum(1 for each in walk(items) if not each.separator)
-        assert len(model.numbers()) - 1 <= shown
-        assert not model.update(a_menu(*copy.deepcopy(items)))
+        assert len(model.numbers()) - 1 == sum(1 for _ in walk(items))
+        assert not model.update(a_menu(*copy.deepcopy(items), now=now))

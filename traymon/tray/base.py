@@ -7,6 +7,7 @@ knows nothing of bots.
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,17 @@ WORKER_PATIENCE_S = 1.0
 Activate = Callable[[str], None]
 """Called with the ``id`` of the chosen item."""
 
+Clock = Callable[[], int]
+"""The time of day, in UTC milliseconds. From any thread."""
+
+LabelAt = Callable[[int], str]
+"""A label at a moment (UTC milliseconds). Two made of the same facts are equal, so that views can be compared."""
+
+
+def time_of_day() -> int:
+    """The :data:`Clock` of every tray but a test's."""
+    return time.time_ns() // 1_000_000
+
 
 class IconName(StrEnum):
     """The icons. Each differs from the others by its silhouette; the files in ``assets/icons`` bear these names."""
@@ -34,6 +46,7 @@ class IconName(StrEnum):
     REFUSED = "refused"
     PAUSED = "paused"
     ONLINE_NO_PROGRAM = "online_no_program"
+    NO_BOT = "no_bot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,9 @@ class MenuItem:
     ``id`` says what it does, and is the same from one menu to the next: by it a tray knows that an item is still the
     same one though its label changed. ``checked`` is ``None`` for an item that has no check mark. A left click on the
     icon chooses the first item with ``default``.
+
+    ``label_at`` says how the label reads when the menu opens, where it tells of the time gone by; nothing ticks. An
+    item that is not ``visible`` keeps its place: a menu that is open is not rebuilt when it appears.
     """
 
     id: str
@@ -52,21 +68,33 @@ class MenuItem:
     submenu: "tuple[MenuItem, ...]" = ()
     separator: bool = False
     default: bool = False
+    visible: bool = True
+    label_at: LabelAt | None = None
+
+    def text(self, now: int) -> str:
+        """The label at the moment ``now`` (UTC milliseconds)."""
+        return self.label if self.label_at is None else self.label_at(now)
 
 
 @dataclass(frozen=True, slots=True)
 class TrayView:
-    """All that a tray shows. ``title`` is one short line, ``tooltip`` may have several; both are plain text."""
+    """All that a tray shows. ``title`` is one short line, ``tooltip`` may have several; both are plain text.
+
+    ``mixed``: several bots stand behind the icon, and are not all alike; it shows the worst.
+    """
 
     icon: IconName
     title: str
     tooltip: str
     menu: tuple[MenuItem, ...]
+    mixed: bool = False
 
     @property
     def default_id(self) -> str | None:
         """What a left click chooses; ``None`` when nothing is to be done by it."""
-        return next((item.id for item in walk(self.menu) if item.default and item.enabled), None)
+        return next(
+            (item.id for item in walk(self.menu) if item.default and item.enabled and item.visible), None
+        )
 
 
 def walk(items: tuple[MenuItem, ...]) -> Iterator[MenuItem]:

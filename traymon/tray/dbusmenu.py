@@ -5,7 +5,8 @@ Pure data; the bus is in :mod:`traymon.tray.sni`. Rules, from the interface's ow
 marks an access key and is doubled to be shown.
 
 A number stands for one item for as long as the menu lives, also while the item is gone. So a click that was on its
-way while the menu changed chooses what the person saw, and an open menu is rebuilt only when items came or went.
+way while the menu changed chooses what the person saw, and an open menu is rebuilt only when items came or went: one
+that is hidden for now is there, with ``visible`` false.
 """
 
 from collections.abc import Collection, Mapping
@@ -59,7 +60,9 @@ class MenuModel:
         self._take(Node(ROOT, _ROOT_PROPERTIES))
 
     def update(self, menu: Any) -> Change:
-        """Take over ``menu`` (a ``pystray.Menu`` or ``None``) and say what is different."""
+        """Take over ``menu`` (a ``pystray.Menu`` or ``None``) and say what is different; of the same menu as before,
+        that is labels which tell of the time gone by.
+        """
         before = self._nodes
         self._take(Node(ROOT, _ROOT_PROPERTIES, self._children(ROOT, menu)))
         change = _difference(before, self._nodes)
@@ -111,6 +114,8 @@ def properties(item: Any) -> dict[str, Variant]:
     found = {"label": Variant("s", item.text.replace("_", "__"))}
     if not item.enabled:
         found["enabled"] = Variant("b", False)
+    if not item.visible:
+        found["visible"] = Variant("b", False)
     if item.checked is not None:
         found["toggle-type"] = Variant("s", "radio" if item.radio else "checkmark")
         found["toggle-state"] = Variant("i", 1 if item.checked else 0)

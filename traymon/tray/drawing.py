@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from traymon.tray.base import LOG_ITEM, IconName, Newest, TrayView
+from traymon.tray.base import LOG_ITEM, Clock, IconName, Newest, TrayView, time_of_day
 from traymon.tray.icons import icon_image
-from traymon.tray.pystray_api import to_menu
+from traymon.tray.pystray_api import text_by, to_menu
 
 LARGEST = 64
 """Pixels of the picture given to pystray itself; our backends ask for the sizes they need."""
@@ -31,8 +31,11 @@ class OwnIcon(Protocol):
 class Drawer:
     """Draws the newest view on one icon. Belongs to the icon's thread."""
 
-    def __init__(self, icon: OwnIcon, choose: Callable[[str], None], newest: Newest) -> None:
+    def __init__(
+        self, icon: OwnIcon, choose: Callable[[str], None], newest: Newest, clock: Clock = time_of_day
+    ) -> None:
         self._icon = icon
+        self._text = text_by(clock)
         self._choose = choose
         self._newest = newest
         self._drawn: TrayView | None = None
@@ -40,13 +43,13 @@ class Drawer:
     def draw(self) -> None:
         """Bring the icon up to date, changing only what is different."""
         before, view = self._drawn, self._newest.view
-        if before is None or view.icon != before.icon:
-            self._icon.picture = partial(icon_image, view.icon)
-            self._icon.icon = icon_image(view.icon, LARGEST)
+        if before is None or (view.icon, view.mixed) != (before.icon, before.mixed):
+            self._icon.picture = partial(icon_image, view.icon, mixed=view.mixed)
+            self._icon.icon = icon_image(view.icon, LARGEST, mixed=view.mixed)
         if before is None or _texts(view) != _texts(before):
             self._icon.set_text(view.title, view.tooltip, attention=view.icon is IconName.REFUSED)
         if before is None or view.menu != before.menu:
-            self._icon.menu = to_menu(view.menu, self._choose)
+            self._icon.menu = to_menu(view.menu, self._choose, self._text)
         self._drawn = view
 
     def other_click(self) -> None:

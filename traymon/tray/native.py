@@ -1,7 +1,8 @@
 """The trays of Windows and macOS: pystray itself, which knows them well, within the limits it has there.
 
 From pystray's sources (0.19.5): Windows raises ``ValueError`` for a tooltip of 128 UTF-16 units or more; macOS wants
-its calls on the main thread, has no left click, and shows any picture as it is unless told that it is a template.
+its calls on the main thread, has no left click, and shows any picture as it is unless told that it is a template. On
+both a menu is made when it is opened (:mod:`traymon.tray.native_icons`).
 """
 
 import logging
@@ -15,8 +16,10 @@ from typing import Any
 from PIL import Image
 
 from traymon import words
-from traymon.tray.base import Activate, Clicks, Newest, TrayView
-from traymon.tray.icons import icon_image
+from traymon.tray.base import Activate, Clicks, Clock, MenuItem, Newest, TrayView, time_of_day
+from traymon.tray.fitting import lines_within
+from traymon.tray.icons import Look, icon_image
+from traymon.tray.native_icons import mac_icon, taskbar_is_light, windows_icon
 from traymon.tray.pystray_api import pystray, to_menu
 
 _log = logging.getLogger(__name__)
@@ -27,35 +30,22 @@ LONGEST_TOOLTIP = 127
 RETRY_S = 2.0
 """After a drawing that failed: pystray hands each picture to Windows in a file, which a full disk does not take."""
 
-_TEMPLATE_SIZE = 44
+_TEMPLATE_SIZE = 36
 _PLAIN_SIZE = 64
 
 Post = Callable[[Callable[[], None]], None]
 
 
-def shortened(text: str, longest: int = LONGEST_TOOLTIP) -> str:
-    """``text`` in at most ``longest`` UTF-16 units, cut between characters and marked with an ellipsis."""
-    if _units(text) <= longest:
-        return text
-    kept = text
-    while _units(kept) > longest - 1:
-        kept = kept[:-1]
-    return kept + "…"
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def picture_of(view: TrayView, platform: str) -> Image.Image:
+def picture_of(view: TrayView, look: Look) -> Image.Image:
     """The picture to give pystray: on macOS the one whose alpha alone says everything."""
-    if platform == "darwin":
-        return icon_image(view.icon, _TEMPLATE_SIZE, template=True)
-    return icon_image(view.icon, _PLAIN_SIZE)
+    size = _TEMPLATE_SIZE if look is Look.TEMPLATE else _PLAIN_SIZE
+    return icon_image(view.icon, size, look=look, mixed=view.mixed)
 
 
 class NativeTray:
-    """A tray by pystray. ``make_icon`` and ``post`` are for tests; ``post`` runs a function on the drawing thread."""
+    """A tray by pystray. All but ``on_activate`` is for tests: ``make_icon`` makes pystray's icon, ``post`` runs a
+    function on the drawing thread, ``light`` says whether Windows' taskbar is light, ``clock`` gives the time of day.
+    """
 
     def __init__(
         self,
@@ -64,16 +54,22 @@ class NativeTray:
         make_icon: Callable[..., Any] | None = None,
         post: Post | None = None,
         platform: str = sys.platform,
+        light: Callable[[], bool] | None = None,
+        clock: Clock = time_of_day,
     ) -> None:
         self._platform = platform
         self._clicks = Clicks(on_activate)
         self._newest = Newest()
         self._begun = False  # both only the drawing thread's; show() reads the first
         self._drawn: TrayView | None = None
+        self._drawn_look: Look | None = None
+        self._light = light or taskbar_is_light
+        self._clock = clock
         self._painter = None if post or platform == "darwin" else _Painter()
         self._post: Post = post or (_call_on_main_thread if self._painter is None else self._painter.post)
         view = self._newest.view
-        self._icon = (make_icon or _icon_class(platform))("traymon", picture_of(view, platform), view.title)
+        make = make_icon or _icon_class(platform, self._look_changed)
+        self._icon = make("traymon", picture_of(view, self._look()), view.title)
         self._stopped = False
 
     @property
@@ -117,14 +113,33 @@ class NativeTray:
         self._draw()  # what came while nothing was drawn yet
 
     def _draw(self) -> None:
-        before, view = self._drawn, self._newest.view
-        if before is None or view.icon != before.icon:
-            self._icon.icon = picture_of(view, self._platform)
+        before, view, look = self._drawn, self._newest.view, self._look()
+        if (
+            before is None
+            or (view.icon, view.mixed) != (before.icon, before.mixed)
+            or look != self._drawn_look
+        ):
+            self._icon.icon = picture_of(view, look)
         if before is None or view.tooltip != before.tooltip:
-            self._icon.title = shortened(view.tooltip or view.title)
+            self._icon.title = lines_within(view.tooltip or view.title, LONGEST_TOOLTIP)
         if before is None or view.menu != before.menu:
-            self._icon.menu = to_menu(view.menu, self._clicks.choose)
-        self._drawn = view
+            self._icon.menu = to_menu(view.menu, self._clicks.choose, self._text)
+        self._drawn, self._drawn_look = view, look
+
+    def _look(self) -> Look:
+        if self._platform == "darwin":
+            return Look.TEMPLATE
+        return Look.LIGHT if self._light() else Look.DARK
+
+    def _look_changed(self) -> None:
+        """Windows' settings changed, perhaps the taskbar's colour. On the thread of Windows' messages."""
+        if self._begun:
+            self._post(self._draw)
+
+    def _text(self, item: MenuItem) -> str:
+        text = item.text(self._clock())
+        # Windows underlines the character after an ampersand, and shows two as one.
+        return text if self._platform == "darwin" else text.replace("&", "&&")
 
 
 class _Painter:
@@ -172,16 +187,7 @@ def _call_on_main_thread(action: Callable[[], None]) -> None:
     import_module("PyObjCTools.AppHelper").callAfter(action)
 
 
-def _icon_class(platform: str) -> Any:
-    return _template_icon() if platform == "darwin" else pystray.Icon
-
-
-def _template_icon() -> Any:
-    class TemplateIcon(pystray.Icon):  # type: ignore[misc] # pystray has no types
-        """A menu bar icon that macOS paints itself, light or dark, from the picture's alpha."""
-
-        def _assert_image(self) -> None:
-            super()._assert_image()
-            self._icon_image.setTemplate_(True)
-
-    return TemplateIcon
+def _icon_class(platform: str, look_changed: Callable[[], None]) -> Any:
+    if platform == "darwin":
+        return mac_icon(pystray.Icon, import_module("AppKit"), import_module("Foundation"))
+    return windows_icon(pystray.Icon, look_changed)

@@ -20,7 +20,7 @@ from dbus_fast.aio import MessageBus
 from PIL import Image
 
 from traymon import words
-from traymon.tray.base import Newest, TrayView
+from traymon.tray.base import Clock, Newest, TrayView, time_of_day
 from traymon.tray.dbusmenu import Change, MenuModel
 from traymon.tray.drawing import Drawer
 from traymon.tray.pystray_api import BaseIcon
@@ -162,7 +162,7 @@ class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
         self.post(lambda: self._tell("new_title", "new_tool_tip"))
 
     def _update_menu(self) -> None:
-        self.post(self._rebuild_menu)
+        self.post(self.refresh_menu)
 
     def _scaled(self, size: int) -> Image.Image:
         image: Image.Image = self._icon
@@ -176,7 +176,7 @@ class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(_note_failure)
         self._mark_ready()
-        self._rebuild_menu()
+        self.refresh_menu()
         self.on_ready()
         if self._stop_asked:
             return
@@ -216,7 +216,8 @@ class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
         if self._session is not None:
             self._session.tell(*signals)
 
-    def _rebuild_menu(self) -> None:
+    def refresh_menu(self) -> None:
+        """Bring labels that tell of the time gone by up to date, and tell what is different. Bus thread only."""
         change = self.model.update(self._menu)
         if change and self._session is not None:
             self._session.tell_menu(change)
@@ -407,10 +408,11 @@ class SniTray:
         bus_address: str,
         on_host: Callable[[bool], None] = lambda _: None,
         newest: Newest | None = None,
+        clock: Clock = time_of_day,
     ) -> None:
         self._newest = newest or Newest()
         self._icon = Icon("traymon", bus_address=bus_address, on_host=on_host)
-        self._drawer = Drawer(self._icon, choose, self._newest)
+        self._drawer = Drawer(self._icon, choose, self._newest, clock)
         self._drawer.draw()
         self._icon.on_other_click = self._drawer.other_click
         self._icon.on_ready = self._begin

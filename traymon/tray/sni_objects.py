@@ -186,6 +186,7 @@ class MenuObject(ServiceInterface):
 
     @dbus_method("GetLayout")
     def get_layout(self, parent: DBusInt32, depth: DBusInt32, names: _Names) -> _Layout:
+        self._icon.refresh_menu()
         layout = self._icon.model.layout(parent, depth, names)
         if layout is None:
             raise _no_such_item(parent)
@@ -218,11 +219,13 @@ class MenuObject(ServiceInterface):
 
     @dbus_method("AboutToShow")
     def about_to_show(self, number: DBusInt32) -> DBusBool:
-        # Every change has been told already; "true" would have the host fetch the menu once more.
+        # What changes is told by signals, before this answer; "true" would have the host fetch the menu once more.
+        self._icon.refresh_menu()
         return False
 
     @dbus_method("AboutToShowGroup")
     def about_to_show_group(self, ids: _Ids) -> _IdLists:
+        self._icon.refresh_menu()
         return [], [number for number in ids if self._icon.model.node(number) is None]
 
     @dbus_signal("ItemsPropertiesUpdated")
