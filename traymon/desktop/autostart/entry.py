@@ -114,8 +114,9 @@ def unescaped(value: str) -> str:
 
 def quoted(command: Sequence[str]) -> str:
     """``command`` as the text of an ``Exec`` key, before :func:`escaped`. Raises :class:`EntryError`."""
-    if not command or "=" in command[0]:
-        raise EntryError("a path with “=” in it cannot be started from a desktop entry")
+    # "=": the specification. "%": GLib looks for the program before it undoes the doubling.
+    if not command or "=" in command[0] or "%" in command[0]:
+        raise EntryError("a path with “=” or “%” in it cannot be started from a desktop entry")
     if any("\0" in argument for argument in command):
         raise EntryError("it holds a NUL")
     return " ".join(_quoted(argument) for argument in command)
