@@ -34,7 +34,7 @@ def bot_figures(
         days.count("sessions", session.started_at)
     for outage in told.outages:
         days.count("outages", outage.started_at)
-    lives = stories.link_lives(wall.noted, begin)
+    lives = stories.link_lives(wall.noted, laid, begin)
     state, since_at = _now(laid)
     return BotFigures(
         bot=bot,

@@ -109,13 +109,14 @@ class Notes:
         # Sorting is stable: what happened in one moment stays in the order of writing.
         self._by_run = {run: sorted(notes, key=_line) for run, notes in by_run.items()}
 
-    def inside(self, laid: Sequence[Laid], *, after_start: bool = False) -> list[Event]:
-        """What happened from the first to the last moment of ``laid`` (neighbours of one run), in order; with
-        ``after_start``, the first moment is left out. What is not over yet reaches beyond its last heartbeat.
+    def inside(self, laid: Sequence[Laid], *, closing: bool) -> list[Event]:
+        """What happened in ``laid`` (neighbours of one run), in order: the last moment is in it and the first is not
+        where ``closing``, else the other way round. What is not over yet reaches beyond its last heartbeat.
         """
         notes, last = self._by_run.get(laid[0].span.run, []), laid[-1]
-        begin = (bisect_right if after_start else bisect_left)(notes, laid[0].line, key=_line)
-        end = bisect_right(notes, last.line_end, key=_line) if last.over else len(notes)
+        bisect = bisect_right if closing else bisect_left
+        begin = bisect(notes, laid[0].line, key=_line)
+        end = bisect(notes, last.line_end, key=_line) if last.over else len(notes)
         return [note.event for note in notes[begin:end]]
 
 

@@ -10,7 +10,7 @@ from traymon.keeper.core.states import UP, State
 from traymon.report.calendar import Calendar
 from traymon.report.laid import Laid
 from traymon.report.model import ATTACHED, DAY, DETACHED, Period, Piece, Tally
-from traymon.report.stretches import Noted, Stretch, WallClock
+from traymon.report.stretches import Noted, WallClock
 
 Lane = Sequence[tuple[int, int, bool]]
 """On the line of a run: from, until (excluded) and whether a program was attached; in order, without overlap."""
@@ -44,16 +44,12 @@ def pieces(laid: Iterable[Laid], cut_at: int) -> tuple[Piece, ...]:
     """The bot's timeline."""
     return bands(
         (
-            (stretch.begin, stretch.until, each.span.state.value, _cause(each, stretch))
+            (stretch.begin, stretch.until, each.span.state.value, each.cause)
             for each in laid
             for stretch in each.stretches
         ),
         cut_at,
     )
-
-
-def _cause(laid: Laid, stretch: Stretch) -> str | None:
-    return laid.cause if stretch is laid.stretches[-1] else None
 
 
 # Programs

@@ -59,7 +59,7 @@ class Stories:
             started_at=first.began,
             ended_at=last.until if last.over else None,
             lasted_ms=sum(each.lasted_ms for each in group),
-            links=1 + len(self._handovers.inside(group, after_start=True)),
+            links=1 + len(self._handovers.inside(group, closing=True)),
             cut=self._may_be_cut(index) and began not in self._starts,
             dropped=following is not None and following[0].span.state in _FAILED,
             log_number=None if noted is None else noted.id,
@@ -78,7 +78,7 @@ class Stories:
     def _outage(self, number: int, index: int) -> OutageRow:
         group, before, after = self._groups[index], self._neighbour(index, -1), self._neighbour(index, 1)
         first, last = group[0], group[-1]
-        failures = self._failures.inside(group)
+        failures = self._failures.inside(group, closing=False)
         told = OutageRow(
             number=number,
             started_at=first.began,
@@ -149,11 +149,11 @@ def shortest(sessions: Sequence[Session]) -> Session | None:
 # Links
 
 
-def link_lives(noted: Iterable[Noted], cut_at: int) -> tuple[LinkLife, ...]:
+def link_lives(noted: Iterable[Noted], laid: Iterable[Laid], cut_at: int) -> tuple[LinkLife, ...]:
     """The links that ended at or after ``cut_at``, in the order of writing.
 
     A link that was up when traymon died left no word of its own: it lived from the last start or handover to the
-    estimated stop.
+    estimated stop, or to its last sign of life where no start has written that stop yet.
     """
     lives: list[LinkLife] = []
     began: dict[int, int] = {}
@@ -168,6 +168,10 @@ def link_lives(noted: Iterable[Noted], cut_at: int) -> tuple[LinkLife, ...]:
                 lives.append(LinkLife(event.at, max(0, life), event.cause or NO_CAUSE))
         elif event.kind == NoteKind.LINK_END and isinstance(lived := event.facts.get("lived_ms"), int):
             lives.append(LinkLife(event.at, max(0, lived), event.cause or NO_CAUSE))
+    last = {each.span.run: each for each in laid if each.span.state in UP}
+    for run, since in began.items():
+        if run in last and last[run].cause == Cause.TRAYMON_DIED:
+            lives.append(LinkLife(last[run].until, last[run].line_end - since, Cause.TRAYMON_DIED.value))
     return tuple(life for life in lives if life.at >= cut_at)
 
 

@@ -2,9 +2,9 @@
 
 Two scales are at work. Times as they are shown are those of the wall clock, which may be set: then a time is skipped,
 or comes twice. On a run's *line* (:mod:`traymon.sessionlog.timeline`) time just passes, and there a bot's spans follow
-one another without gap or overlap. What is to be shown by day is laid out on the wall clock, up to each step and on from
-where it led; what is asked about order and length, such as whether an event happened in a session, is asked on the
-line. So a step moves time from no day to another, and lengths always add up.
+one another without gap or overlap. What is to be shown by day is laid out on the wall clock, up to each step and on
+from where it led; what is asked about order and length, such as whether an event happened in a session, is asked on
+the line. So a step moves time from no day to another, and lengths always add up.
 """
 
 from bisect import bisect_right
@@ -48,23 +48,28 @@ class WallClock:
         """By run: by how much later than on the line times are shown, before the first step and after each."""
         self._ends: dict[int, int] = {}
         """By run: the end, on the line, of the last span laid out."""
-        self.noted: list[Noted] = []
-        """The events of the bot, in the order of writing."""
+        told: list[tuple[int, Event]] = []
         for event in events:
             if event.bot == bot:
-                self.noted.append(Noted(self._line(event), event))
+                told.append((len(self._marks[event.run]), event))
             step = event.facts.get("step_ms")
             if event.kind == NoteKind.CLOCK and isinstance(step, int) and event.bot in (bot, MACHINE):
                 shift = self._shifts[event.run][-1] + step
                 self._marks[event.run].append(max([event.at - shift, *self._marks[event.run][-1:]]))
                 self._shifts[event.run].append(shift)
+        self.noted = [Noted(self._line(event, steps), event) for steps, event in told]
+        """The events of the bot, in the order of writing."""
 
-    def _line(self, event: Event) -> int:
-        """Where ``event`` lies on the line. It may be dated back to before steps that were written before it."""
+    def _line(self, event: Event, steps: int) -> int:
+        """Where ``event`` lies on the line; ``steps`` were written before it.
+
+        It may be dated back to before some of them, and a step that came in the same ms may have been written later.
+        """
         marks, shifts = self._marks[event.run], self._shifts[event.run]
-        steps = len(marks)
-        while steps and event.at - shifts[steps] < marks[steps - 1]:
-            steps -= 1
+        for count in (*range(steps, -1, -1), *range(steps + 1, len(shifts))):
+            line = event.at - shifts[count]
+            if bisect_right(marks, line) == count:
+                return line
         return event.at - shifts[steps]
 
     def stretches(self, run: int, line: int, until: int) -> list[Stretch]:
