@@ -27,7 +27,7 @@ def desktop_entry(command: Sequence[str], *, comment: str, more: Mapping[str, st
     """
     keys = {
         "Type": "Application",
-        "Version": "1.5",
+        "Version": "1.0",
         "Name": "traymon",
         "Comment": escaped(comment),
         "Icon": "traymon",
