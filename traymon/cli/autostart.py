@@ -11,19 +11,19 @@ from traymon.cli.output import FAILED, USAGE, Context, Sentence
 if TYPE_CHECKING:
     from traymon.desktop.autostart import Autostart
 
-_REPLACE = "Also where the entry starts something else, or was changed by hand."
+_REPLACE = words.mark("Also where the entry starts something else, or was changed by hand.")
 
 
-@click.group()
+@click.group(help=words.mark("Start traymon when you log in, or not."))
 def autostart() -> None:
-    """Start traymon when you log in, or not."""
+    """The commands below."""
 
 
-@autostart.command()
+@autostart.command(help=words.mark("Start traymon at each login, from the next one on."))
 @click.option("--replace", is_flag=True, help=_REPLACE)
 @click.pass_obj
 def on(context: Context, replace: bool) -> None:
-    """Start traymon at each login, from the next one on."""
+    """``traymon autostart on``."""
     from traymon.desktop.autostart import AutostartError
 
     config_file = context.profile.config_file
@@ -45,11 +45,11 @@ def on(context: Context, replace: bool) -> None:
     _warn_of_environment(context)
 
 
-@autostart.command()
+@autostart.command(help=words.mark("Do not start traymon at login any more. One that runs now runs on."))
 @click.option("--replace", is_flag=True, help=_REPLACE)
 @click.pass_obj
 def off(context: Context, replace: bool) -> None:
-    """Do not start traymon at login any more. One that runs now runs on."""
+    """``traymon autostart off``."""
     from traymon.desktop.autostart import AutostartError
 
     try:
@@ -59,10 +59,10 @@ def off(context: Context, replace: bool) -> None:
     click.echo(words.gettext("traymon does not start when you log in."))
 
 
-@autostart.command()
+@autostart.command(help=words.mark("Say whether traymon starts at login. Exit code 1 when it does not."))
 @click.pass_obj
 def status(context: Context) -> None:
-    """Say whether traymon starts at login. Exit code 1 when it does not."""
+    """``traymon autostart status``."""
     from traymon.desktop.autostart import Kind
 
     entry = system(context)

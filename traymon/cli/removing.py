@@ -16,13 +16,15 @@ TOKENS = ("token", "app_token")
 """The entries of a bot in the keyring."""
 
 
-@click.command()
+@click.command(
+    help=words.mark("Take BOT out of the configuration, and its token out of the keyring. Its log stays.")
+)
 @click.argument("bot")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--keep-token", is_flag=True, help="Leave the bot's token in the keyring.")
+@click.option("-y", "--yes", is_flag=True, help=words.mark("Do not ask."))
+@click.option("--keep-token", is_flag=True, help=words.mark("Leave the bot's token in the keyring."))
 @click.pass_obj
 def remove(context: Context, bot: str, yes: bool, keep_token: bool) -> None:
-    """Take BOT out of the configuration, and its token out of the keyring. Its log stays."""
+    """``traymon remove BOT``."""
     from traymon.setup.configfile import remove_bot
 
     profile = context.profile

@@ -21,12 +21,18 @@ from traymon.desktop.instance import AlreadyRunning, InstanceLock, acquire_profi
 from traymon.secrets import SecretUnavailable, delete
 
 
-@click.command()
-@click.option("-y", "--yes", is_flag=True, help="Do not ask; without --purge, configuration and logs stay.")
-@click.option("--purge", is_flag=True, help="Delete the configuration and the logs, too.")
+@click.command(
+    help=words.mark(
+        "Take out traymon's start at login and its tokens and, asked, the configuration and the logs."
+    )
+)
+@click.option(
+    "-y", "--yes", is_flag=True, help=words.mark("Do not ask; without --purge, configuration and logs stay.")
+)
+@click.option("--purge", is_flag=True, help=words.mark("Delete the configuration and the logs, too."))
 @click.pass_obj
 def uninstall(context: Context, yes: bool, purge: bool) -> None:
-    """Take out traymon's start at login and its tokens and, asked, the configuration and the logs."""
+    """``traymon uninstall``."""
     if not yes:
         click.confirm(
             words.gettext("Take out traymon's start at login, and its tokens from the keyring?"), abort=True
