@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -87,17 +86,18 @@ class Home:
 
     def in_terminal(self, *arguments, **environ):
         """Everything that the command writes to a terminal."""
-        child, terminal = pty.fork()
-        if child == 0:
-            os.execvpe(sys.executable, self.command(*arguments), {**self.environ, **environ})
+        ours, theirs = os.openpty()
+        process = subprocess.Popen(
+            self.command(*arguments), env={**self.environ, **environ}, stdout=theirs, start_new_session=True
+        )
+        os.close(theirs)
         seen = b""
         try:
-            while more := _read(terminal):
+            while more := _read(ours):
                 seen += more
         finally:
-            os.close(terminal)
-            _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 0
+            os.close(ours)
+        assert process.wait(PATIENCE_S) == 0
         return seen.decode().replace("\r\n", "\n")
 
     @contextmanager

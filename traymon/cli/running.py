@@ -1,6 +1,7 @@
 """``traymon run`` and ``traymon demo``."""
 
 import importlib.util
+from pathlib import Path
 
 import click
 
@@ -32,8 +33,24 @@ def run(context: Context, no_tray: bool = False) -> None:
 @click.command()
 @click.option("--seconds", type=click.FloatRange(min=1), help="End by itself after so long; else at Ctrl-C.")
 @click.option("--no-tray", is_flag=True, help="Show it in the terminal only.")
-def demo(seconds: float | None, no_tray: bool) -> None:
+@click.option(
+    "--replay", is_flag=True, help="Tell the night of 2016 instead, beside what traymon would have done."
+)
+@click.option("--open", "show", is_flag=True, help="With --replay: show its report.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --replay: write its report there.",
+)
+def demo(seconds: float | None, no_tray: bool, replay: bool, show: bool, output: Path | None) -> None:
     """Show what traymon does, against a built-in stand-in for Slack: no account, nothing of yours is touched."""
+    if replay:
+        from traymon.cli.replay import run_replay
+
+        raise SystemExit(run_replay(output, show=show))
+    if show or output is not None:
+        raise Sentence(words.gettext("--open and --output are for the report of demo --replay."), USAGE)
     if importlib.util.find_spec("aiohttp") is None:
         raise Sentence(
             words.gettext(

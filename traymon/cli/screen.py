@@ -8,7 +8,6 @@ import re
 import stat
 import sys
 import time
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -108,48 +107,50 @@ def _utf16(char: str) -> str:
 
 # Rows of a terminal
 
-_PARTS = re.compile(r"\x1b\[[\d;]*m|[ ]+|[^ \x1b]+")
+_COLOUR = re.compile(r"(\x1b\[[\d;]*m)")
 _HANGING = 4
 
 
 def folded(line: str, width: int) -> list[str]:
-    """``line`` in rows of at most ``width`` cells, broken at spaces where there are any, the later ones indented.
+    """``line`` in rows of at most ``width`` columns, the later ones indented by four more; colours take none.
 
-    Colours cost no cells; all else must have passed :func:`traymon.words.printable`.
+    Only a word that is wider than a row stands out of it. All but the colours must have passed
+    :func:`traymon.words.printable`.
     """
-    rows, row, used, gap = [], "", 0, ""
-    indent = " " * min(_HANGING + len(line) - len(line.lstrip(" ")), width // 2)
-    for part in _PARTS.findall(line):
+    text = _COLOUR.sub("", line)
+    indent = len(text) - len(text.lstrip(" "))
+    rows = words.wrapped(text, width - indent)
+    if len(rows) > 1:
+        rows = words.wrapped(text, width - indent - _HANGING)
+    rows = [" " * (indent + (_HANGING if number else 0)) + row for number, row in enumerate(rows)]
+    return _coloured(rows, line)
+
+
+def _coloured(rows: Sequence[str], line: str) -> list[str]:
+    """``rows`` with the colours of ``line``: folding changes no character but spaces, so those count."""
+    colours: dict[int, str] = {}
+    at = 0
+    for part in _COLOUR.split(line):
         if part.startswith("\x1b"):
-            row += part
-        elif part.isspace():
-            gap = part
+            colours[at] = colours.get(at, "") + part
         else:
-            if used and used + len(gap) + cells(part) > width:
-                rows.append(row)
-                row, used, gap = indent, len(indent), ""
-            row, used, gap = row + gap, used + len(gap), ""
-            for char in part:  # a word wider than a row, or writing without spaces, is cut anywhere
-                if used + cells(char) > width and used > len(indent):
-                    rows.append(row)
-                    row, used = indent, len(indent)
-                row, used = row + char, used + cells(char)
-    return [*rows, row]
+            at += len(re.sub(r"\s", "", part))
+    end, at, shown = at, 0, []
+    for row in rows:
+        painted = ""
+        for char in row:
+            if not char.isspace():
+                painted += colours.pop(at, "")
+                at += 1
+            painted += char
+        shown.append(painted)
+    shown[-1] += colours.pop(end, "")
+    return shown
 
 
-def cells(text: str) -> int:
-    """How many cells of a terminal ``text`` takes (Unicode's annex 11): two for each wide character."""
-    return sum(_cells(char) for char in text)
-
-
-def _cells(char: str) -> int:
-    if unicodedata.combining(char):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
-
-
-_OTHER_SCREEN = "\x1b[?1049h\x1b[?25l"
-_FIRST_SCREEN = "\x1b[?25h\x1b[?1049l"
+# The other screen, no cursor, and what is too wide is cut (xterm's control sequences: 1049, DECTCEM, DECAWM).
+_OTHER_SCREEN = "\x1b[?1049h\x1b[?25l\x1b[?7l"
+_FIRST_SCREEN = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 _HOME, _CLEAR, _CLEAR_ROW, _CLEAR_BELOW = "\x1b[H", "\x1b[2J", "\x1b[2K", "\x1b[J"
 
 
@@ -188,15 +189,15 @@ class Screen:
         """Show ``lines``, cut at the terminal's height; nothing is written where the same stands there already."""
         self._lines = tuple(lines)
         size = _size()
-        # The last column stays free: a full row would make some terminals go on to the next.
-        rows = [row for line in self._lines for row in folded(line, max(1, size.columns - 1))]
+        rows = [row for line in self._lines for row in folded(line, size.columns)]
         if len(rows) > size.lines:
             rows = [*rows[: size.lines - 1], "…"]
         if (size, rows) == self._drawn:
             return
         clear = _CLEAR if self._drawn is None or self._drawn[0] != size else ""
         self._drawn = (size, rows)
-        _put(clear + _HOME + "\n".join(_CLEAR_ROW + row for row in rows) + "\x1b[0m" + _CLEAR_BELOW)
+        below = f"\x1b[{len(rows) + 1}H{_CLEAR_BELOW}" if len(rows) < size.lines else ""
+        _put(clear + _HOME + "\n".join(_CLEAR_ROW + row for row in rows) + "\x1b[0m" + below)
 
 
 def _put(text: str) -> None:
