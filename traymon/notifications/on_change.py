@@ -1,5 +1,6 @@
 """The person's own command, run on every change of a bot's state: ``on_change`` of the configuration."""
 
+import contextlib
 import logging
 import os
 import re
@@ -236,7 +237,10 @@ class _Output:
 
 def _start(argv: Sequence[str], environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """In a group of its own, so that all that it starts can be ended with it. Raises OSError and ValueError."""
-    flags = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP
+    else:
+        flags = 0
     return subprocess.Popen(  # noqa: S603 - the person's own command, a list
         argv,
         env=environ,
@@ -254,7 +258,7 @@ def _end(process: "subprocess.Popen[bytes]", grace_s: float) -> None:
     The process is not waited for in between: until it is, its number, which is its group's, cannot be another's.
     """
     if sys.platform == "win32":
-        taskkill = os.path.join(os.environ.get("SystemRoot", r"C:\Windows"), "System32", "taskkill.exe")
+        taskkill = os.path.join(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "taskkill.exe")
         subprocess.run(  # noqa: S603 - the system's own program and a number
             [taskkill, "/T", "/F", "/PID", str(process.pid)],
             stdin=subprocess.DEVNULL,
@@ -265,16 +269,31 @@ def _end(process: "subprocess.Popen[bytes]", grace_s: float) -> None:
         )
         process.kill()
     else:
-        os.killpg(process.pid, signal.SIGTERM)
-        time.sleep(grace_s)
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):  # macOS refuses signals to what has just ended
+            os.killpg(process.pid, signal.SIGTERM)
+        end = time.monotonic() + grace_s
+        while time.monotonic() < end and not _has_ended(process):
+            time.sleep(_LOOK_S)
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _has_ended(process: "subprocess.Popen[bytes]") -> bool:
+    """Whether it has, without taking note of it: see :func:`_end`. Python has no means for that on macOS."""
+    if sys.platform in ("win32", "darwin"):
+        return False
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _without_tokens(environ: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
     """What the command may know of traymon's own environment: all but Slack's tokens."""
-    hidden = _TOKEN_NAMES | names
-    return {name: value for name, value in environ.items() if name not in hidden and not _TOKEN.search(value)}
+    hidden = {name.upper() for name in _TOKEN_NAMES | names}  # as Windows writes them
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.upper() not in hidden and not _TOKEN.search(value)
+    }
 
 
 def _iso(wall_ms: int) -> str:
