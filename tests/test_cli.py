@@ -509,7 +509,9 @@ def test_setup_of_socket_mode_asks_slack_and_says_that_it_is_a_preview(traymon, 
     assert (bot.transport, bot.app_token) == ("socket", f"file:{place}")
     (call,) = slack.truth().calls
     assert (call.method, call.token) == ("apps.connections.open", "xapp-b")
-    assert slack.truth().links == ()  # the URL is not used
+    assert slack.wait(lambda: slack.open_links("xapp-b") == 0, PATIENCE_S)
+    (link,) = slack.truth().links
+    assert (link.hello_at is not None, link.ended_by) == (True, "client_close")  # tried, and parted in peace
 
 
 @pytest.mark.parametrize(

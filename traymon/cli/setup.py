@@ -1,23 +1,27 @@
 """``traymon setup``: a bot's name and token, checked with Slack, kept safely, and written into the configuration."""
 
+import os
+import stat
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from traymon import words
-from traymon.cli.output import Context, Sentence
+from traymon.cli.output import FAILED, Context, Sentence
 
 if TYPE_CHECKING:
     from traymon.config import BotConfig
+    from traymon.secrets import Secret
+    from traymon.setup.checking import Candidate, Step
     from traymon.setup.configfile import BotTable, Transport
 
-_STEP_LIMIT_S = 10.0
-"""For each step of the check (name, TCP, TLS, answer), as for an attempt to connect."""
 _WHICH = {"rtm": "token", "socket": "app_token"}
-_PREFIX = {"rtm": "xox", "socket": "xapp-"}
+_ANSWER_LIMIT_S = 5.0
+"""For the running traymon, which answers at once."""
+_DEFAULT_PLACE = "keyring"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class _Choice:
 @click.option(
     "--keep",
     metavar="PLACE",
-    default="keyring",
+    default=_DEFAULT_PLACE,
     show_default=True,
     help="Where the token is kept: keyring, env:NAME or file:PATH.",
 )
@@ -61,117 +65,183 @@ class _Choice:
     "--api-url", metavar="URL", help="Of the Web API, where it is not slack.com's (GovSlack, a proxy)."
 )
 @click.option("--no-check", is_flag=True, help="Do not ask Slack whether the token is good.")
+@click.option(
+    "--page", is_flag=True, help="Do it on a page in the browser, with a guide to getting the token."
+)
 @click.pass_obj
 def setup(
-    context: Context, name: str | None, transport: "Transport", keep: str, api_url: str | None, no_check: bool
+    context: Context,
+    name: str | None,
+    transport: "Transport",
+    keep: str,
+    api_url: str | None,
+    no_check: bool,
+    page: bool,
 ) -> None:
     """Set up a bot, or give it another token. The token is asked for without being shown."""
+    nothing_said = name is None and keep == _DEFAULT_PLACE and not no_check
+    if page and not nothing_said:
+        raise click.UsageError(words.gettext("The page itself asks for all but --api-url."))
+    if page or (nothing_said and _started_from_desktop()):
+        _on_a_page(context, api_url)
+        return
     from traymon.config import check_name
-    from traymon.setup.configfile import preview_bot, set_bot
 
     name = name if name is not None else click.prompt(words.gettext("Name of the bot"), default="bot")
     check_name(name)
-    choice = _Choice(name, transport, keep, api_url)
+    _in_the_terminal(context, _Choice(name, transport, keep, api_url), no_check=no_check)
+
+
+def _started_from_desktop() -> bool:
+    """Whether nobody can type here, no script has anything to say, and there is a desktop for a browser."""
+    if sys.platform in {"win32", "darwin"}:
+        return sys.stdin is None
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    # Desktops start programs with /dev/null; a script has a pipe or a file.
+    return sys.stdin is None or (not sys.stdin.isatty() and stat.S_ISCHR(os.fstat(0).st_mode))
+
+
+# --------------------------------------------------------------------------------------------------- in the terminal
+
+
+def _in_the_terminal(context: Context, choice: _Choice, *, no_check: bool) -> None:
+    from traymon.setup.configfile import preview_bot, set_bot
+
     path = context.profile.config_file
     bot = preview_bot(path, choice.table)
-    token = _token(choice)
+    wanted = _candidate(bot, _typed(choice))
     if not no_check:
-        _check(bot, token)
-    _keep(bot, choice, token, context.profile.name)
+        _check(wanted)
+    _keep(bot, choice.which, wanted, context.profile.name)
     set_bot(path, choice.table)
-    click.echo(words.gettext("{bot} is set up in {file}.").format(bot=name, file=words.printable(str(path))))
-    if transport == "socket":
-        click.echo(words.socket_mode_preview(name))
-    _tell_running(context, name)
+    click.echo(
+        words.gettext("{bot} is set up in {file}.").format(bot=bot.name, file=words.printable(str(path)))
+    )
+    if bot.transport == "socket":
+        click.echo(words.socket_mode_preview(bot.name))
+    _tell_running(context)
 
 
-def _token(choice: _Choice) -> str:
+def _typed(choice: _Choice) -> str:
     """The token: from the environment where it is kept there, typed unseen, or from standard input of a script."""
-    from traymon.secrets import SecretUnavailable, clean, read
+    from traymon.secrets import read
 
     if choice.keep.startswith("env:"):
         return read(choice.keep, choice.name, choice.which)
     if sys.stdin is not None and sys.stdin.isatty():
         shape = "xoxb-…" if choice.transport == "rtm" else "xapp-…"
-        text = click.prompt(words.gettext("Token ({shape}), not shown").format(shape=shape), hide_input=True)
-    else:
-        text = sys.stdin.readline() if sys.stdin is not None else ""
-    token = clean(text, words.gettext("The token"))
-    if not token.startswith(_PREFIX[choice.transport]):
-        raise SecretUnavailable(_wrong_kind(choice.transport, token))
-    return token
+        prompt = words.gettext("Token ({shape}), not shown").format(shape=shape)
+        return str(click.prompt(prompt, hide_input=True))
+    return sys.stdin.readline() if sys.stdin is not None else ""
 
 
-def _wrong_kind(transport: str, token: str) -> str:
-    if transport == "rtm" and token.startswith("xapp-"):
-        return words.gettext("This is an app-level token, which is for Socket Mode: add --transport socket.")
-    if transport == "socket" and token.startswith("xox"):
-        return words.gettext(
-            "Socket Mode needs the app-level token (xapp-…), which is under “Basic Information” of the app at "
-            "api.slack.com/apps."
-        )
-    return words.gettext("This is no token of Slack's: they begin with xoxb- (bots) or xapp- (apps).")
-
-
-def _check(bot: "BotConfig", token: str) -> None:
-    """Ask Slack whether the token is good, and say so. The URL that comes with a "yes" to an app's is left unused."""
+def _candidate(bot: "BotConfig", typed: str) -> "Candidate":
+    from traymon.setup.checking import CheckFailed, candidate
     from traymon.slack.endpoint import Endpoint
-    from traymon.slack.errors import SlackError
-    from traymon.slack.webapi import WebApi
+
+    endpoint = Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file)
+    token, app_token = (typed, "") if bot.transport == "rtm" else ("", typed)
+    try:
+        return candidate(bot.transport, endpoint, token, app_token, _say)
+    except CheckFailed as error:
+        if bot.transport == "rtm" and error.kind == "app":
+            raise Sentence(
+                words.gettext("This is an app-level token, which is for Socket Mode: add --transport socket.")
+            ) from None
+        raise Sentence(str(error)) from None
+
+
+def _check(wanted: "Candidate") -> None:
+    """Ask Slack whether the token is good, and say so."""
+    from traymon.setup.checking import CheckFailed, check
 
     try:
-        api = WebApi(Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file), token)
-        if bot.transport == "socket":
-            api.connections_open(_STEP_LIMIT_S, _STEP_LIMIT_S)
-            known = words.gettext("Slack accepts it for Socket Mode.")
-        else:
-            found = api.auth_test(_STEP_LIMIT_S)
-            known = words.gettext("Slack knows it: {user} in {team}.").format(
-                user=words.printable(found.user), team=words.printable(found.team)
-            )
-    except SlackError as error:
-        failure = error.failure
-        sentence = words.cause(
-            failure.cause, detail=failure.detail, close_code=failure.close_code, evidence=failure.evidence
-        )
-        raise Sentence(
-            words.gettext("The token was not checked, and nothing was changed: {why}").format(why=sentence)
-        ) from None
-    click.echo(known)
+        check(wanted, _say)
+    except CheckFailed as error:
+        raise Sentence(words.gettext("Nothing was changed: {why}").format(why=error)) from None
 
 
-def _keep(bot: "BotConfig", choice: _Choice, token: str, profile: str) -> None:
-    from traymon.secrets import SecretUnavailable, store
-    from traymon.setup.files import write_private
+def _say(step: "Step") -> None:
+    from traymon.setup.checking import Outcome
 
-    place = bot.token if choice.which == "token" else bot.app_token
+    if step.outcome in {Outcome.OK, Outcome.WARNING}:
+        click.echo(step.text)
+
+
+def _keep(bot: "BotConfig", which: str, wanted: "Candidate", profile: str) -> None:
+    from traymon.secrets import SecretUnavailable
+    from traymon.setup.keeping import keep
+
+    place: str | None
+    secret: Secret | None
+    place, secret = (bot.token, wanted.token) if which == "token" else (bot.app_token, wanted.app_token)
     assert place is not None
-    if place.startswith("file:"):
-        write_private(Path(place.removeprefix("file:")), f"{token}\n")
-    elif place == "keyring":
-        try:
-            store(choice.name, choice.which, token, profile=profile)
-        except SecretUnavailable as error:
-            raise Sentence(
-                words.gettext("{why} Or run setup again with --keep file:PATH or --keep env:NAME.").format(
-                    why=error
-                )
-            ) from None
+    assert secret is not None
+    try:
+        keep(place, bot.name, which, secret, profile=profile)
+    except SecretUnavailable as error:
+        raise Sentence(
+            words.gettext("{why} Or run setup again with --keep file:PATH or --keep env:NAME.").format(
+                why=error
+            )
+        ) from None
 
 
-def _tell_running(context: Context, name: str) -> None:
-    """Let a running traymon try the new token at once, or say how to start."""
+def _tell_running(context: Context) -> None:
+    """Let a running traymon take the bot in at once, or say how to start."""
     from traymon.desktop.control import ControlError, NotRunning, ask
 
     try:
-        answer = ask(context.profile.control_address, {"do": "reconnect", "bot": name}, 5.0)
+        answer = ask(context.profile.control_address, {"do": "reload"}, _ANSWER_LIMIT_S)
     except NotRunning:
         click.echo(words.gettext("Start it with “traymon”."))
     except ControlError as error:
         click.echo(words.printable(str(error)))
     else:
-        sentences = answer.get("say") or [
-            words.gettext("Restart traymon to take the bot in: traymon quit, then traymon.")
-        ]
-        for sentence in sentences:
+        taken = words.gettext("The running traymon takes it in now.")
+        restart = words.gettext("Restart traymon to take the bot in: traymon quit, then traymon.")
+        for sentence in answer.get("say") or [taken if answer.get("ok") else restart]:
             click.echo(words.printable(str(sentence)))
+
+
+# --------------------------------------------------------------------------------------------------------- on a page
+
+
+def _on_a_page(context: Context, api_url: str | None) -> None:
+    """Serve the set-up page until it has done its work; it needs no running traymon, but tells one."""
+    from traymon.config import DEFAULT_API_URL
+    from traymon.desktop.control import ask
+    from traymon.desktop.opening import open_address
+    from traymon.setup import SetupPage
+
+    control = context.profile.control_address
+    done: list[str] = []
+
+    def on_done(bot: str) -> None:
+        done.append(bot)
+        ask(control, {"do": "reload"}, _ANSWER_LIMIT_S)
+
+    def status(bot: str) -> Mapping[str, Any] | None:
+        bots = ask(control, {"do": "status"}, _ANSWER_LIMIT_S).get("bots", [])
+        return next((each for each in bots if each.get("name") == bot), None)
+
+    page = SetupPage(context.profile, on_done, status, api_url=api_url or DEFAULT_API_URL)
+    try:
+        address = page.address()
+        if open_address(address) is None:
+            click.echo(words.gettext("The page is open in your browser; Ctrl-C ends it."))
+        else:
+            # On standard output alone, which is this person's: it works once.
+            click.echo(words.gettext("Open this address in a browser on this computer; it works once:"))
+            click.echo(address)
+        while not page.wait(1.0):  # with a limit: on Windows Ctrl-C is heard only in between
+            pass
+    finally:
+        page.close()
+    if not done:
+        raise Sentence(
+            words.gettext("The page was not used for long and has ended; nothing was set up."), FAILED
+        )
+    file = words.printable(str(context.profile.config_file))
+    click.echo(words.gettext("{bot} is set up in {file}.").format(bot=words.printable(done[-1]), file=file))

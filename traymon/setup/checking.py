@@ -109,11 +109,11 @@ def check(wanted: Candidate, tell: Tell, cancel: Cancel | None = None) -> Checke
     name = team = ""
     if wanted.token is not None:
         answer = _identity(wanted, wanted.token, tell, cancel)
-        name, team = answer.value.user, answer.value.team
+        name, team = _quoted(answer.value.user, wanted), _quoted(answer.value.team, wanted)
         if wanted.transport == "rtm":
             _scopes(answer.headers, tell)
     _connect(wanted, tell, cancel)
-    return Checked(wanted, redacted(name), redacted(team))
+    return Checked(wanted, name, team)
 
 
 # ------------------------------------------------------------------------------------------------- what it looks like
@@ -205,9 +205,9 @@ def _identity(wanted: Candidate, token: Secret, tell: Tell, cancel: Cancel) -> A
     try:
         answer = call(wanted.endpoint, token.reveal(), "auth.test", api.identity, limits, cancel)
     except SlackError as error:
-        raise _refused("identity", error, wanted.transport, tell, cancel) from None
-    user = words.printable(redacted(answer.value.user or answer.value.user_id))
-    team = words.printable(redacted(answer.value.team or answer.value.team_id))
+        raise _refused("identity", error, wanted, tell, cancel) from None
+    user = words.printable(_quoted(answer.value.user or answer.value.user_id, wanted))
+    team = words.printable(_quoted(answer.value.team or answer.value.team_id, wanted))
     text = words.gettext("Slack knows it: {user} in {team}.").format(user=user, team=team)
     tell(Step("identity", Outcome.OK, text))
     return answer
@@ -231,7 +231,7 @@ def _connect(wanted: Candidate, tell: Tell, cancel: Cancel) -> None:
     try:
         count = _greeted(wanted, cancel)
     except SlackError as error:
-        raise _refused("connect", error, wanted.transport, tell, cancel) from None
+        raise _refused("connect", error, wanted, tell, cancel) from None
     if wanted.transport == "rtm":
         text = words.gettext("A link opened, and Slack greeted it.")
     elif count is None or count <= 1:
@@ -269,10 +269,18 @@ def _failed(step: Step, tell: Tell, kind: Kind | None = None) -> CheckFailed:
     return CheckFailed(step, kind)
 
 
-def _refused(name: str, error: SlackError, transport: Transport, tell: Tell, cancel: Cancel) -> Exception:
+def _refused(name: str, error: SlackError, wanted: Candidate, tell: Tell, cancel: Cancel) -> Exception:
     if cancel.cancelled:
         return error
-    return _failed(Step(name, Outcome.FAILED, _why(error.failure, transport)), tell)
+    return _failed(Step(name, Outcome.FAILED, _quoted(_why(error.failure), wanted)), tell)
+
+
+def _quoted(text: str, wanted: Candidate) -> str:
+    """What the other side said, without the tokens that it was sent."""
+    for secret in (wanted.token, wanted.app_token):
+        if secret is not None:
+            text = text.replace(secret.reveal(), str(secret))
+    return redacted(text)
 
 
 _NOT_VALID = words.mark(
@@ -329,7 +337,7 @@ _SOCKET_REFUSALS: Mapping[str, str] = {
 }
 
 
-def _why(failure: Failure, transport: Transport) -> str:
+def _why(failure: Failure) -> str:
     """What Slack, or the way there, has against it, and what to do."""
     detail = failure.detail
     if failure.cause is not Cause.REFUSED_TOKEN or detail not in _REFUSALS:

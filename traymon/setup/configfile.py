@@ -3,13 +3,15 @@
 A file with a fault is its owner's to mend first: then nothing is written over it.
 """
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tomlkit
 from tomlkit import TOMLDocument
-from tomlkit.exceptions import ParseError
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import InlineTable
 
 from traymon import words
 from traymon.config import DEFAULT_API_URL, BotConfig, ConfigError, check_name, load, parse
@@ -46,30 +48,46 @@ def set_bot(path: Path, bot: BotTable) -> BotConfig:
 
     Raises ConfigError and OSError; then the file is as it was.
     """
-    document, read = _changed(path, bot)
-    _write(path, document)
+    text, read = _changed(path, bot)
+    _write(path, text)
     return read
 
 
 def remove_bot(path: Path, name: str) -> bool:
     """Take the bot's table out of the file at ``path``; false where it has none. Raises ConfigError and OSError."""
-    document = _read(path)
-    bots = document.get("bots", {})
-    if name not in bots:
+    before, text = _read(path)
+    if all(bot.name != name for bot in before):
         return False
-    del bots[name]
-    _write(path, document)
+    document = _document(path, text)
+    del document["bots"][name]
+    text = tomlkit.dumps(document)
+    _check_others(path, before, text, name)
+    _write(path, text)
     return True
 
 
-def _changed(path: Path, bot: BotTable) -> tuple[TOMLDocument, BotConfig]:
+def _changed(path: Path, bot: BotTable) -> tuple[str, BotConfig]:
+    """The file's text with the change, and the bot as it will be read."""
     check_name(bot.name)
-    document = _read(path)
-    bots = document.setdefault("bots", tomlkit.table(is_super_table=True))
-    entry = bots.get(bot.name)
-    if entry is None:
+    before, text = _read(path)
+    document = _document(path, text)
+    bots = document.get("bots", {})
+    if bot.name in bots or isinstance(bots, InlineTable):
+        if bot.name not in bots:
+            bots[bot.name] = tomlkit.inline_table()
+        _fill_in(bots[bot.name], bot)
+        text = tomlkit.dumps(document)
+    else:
+        # Set apart by hand: tomlkit puts a new table in the midst of keys that are written with dots.
         entry = tomlkit.table()
-        bots[bot.name] = entry
+        _fill_in(entry, bot)
+        table = tomlkit.dumps({"bots": {bot.name: entry}})
+        text = f"{text.rstrip()}\n\n{table}" if text.strip() else table
+    after = _check_others(path, before, text, bot.name)
+    return text, next(read for read in after if read.name == bot.name)
+
+
+def _fill_in(entry: MutableMapping[str, Any], bot: BotTable) -> None:
     entry["transport"] = bot.transport
     if bot.transport == "rtm" and "app_token" in entry:
         del entry["app_token"]
@@ -81,18 +99,22 @@ def _changed(path: Path, bot: BotTable) -> tuple[TOMLDocument, BotConfig]:
             entry[setting] = place
     if bot.api_url is not None and bot.api_url != entry.get("api_url", DEFAULT_API_URL):
         entry["api_url"] = bot.api_url
-    config = parse(tomlkit.dumps(document), path.parent)
-    return document, next(read for read in config.bots if read.name == bot.name)
 
 
-def _read(path: Path) -> TOMLDocument:
-    """The configuration as a document that keeps its comments; an empty one where there is no file."""
-    load(path, {})
+def _read(path: Path) -> tuple[tuple[BotConfig, ...], str]:
+    """The bots of the file at ``path``, and its text; empty where there is none."""
+    bots = load(path, {}).bots
     try:
-        return tomlkit.parse(path.read_bytes().decode("utf-8-sig"))
+        return bots, path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        return tomlkit.document()
-    except ParseError as error:
+        return (), ""
+
+
+def _document(path: Path, text: str) -> TOMLDocument:
+    """``text`` as a document that keeps its comments."""
+    try:
+        return tomlkit.parse(text)
+    except TOMLKitError as error:  # stricter than the reader of the configuration in some corner
         raise ConfigError(
             words.gettext("{file} is not valid TOML ({problem}): correct it first.").format(
                 file=words.printable(str(path)), problem=words.printable(str(error))
@@ -100,6 +122,18 @@ def _read(path: Path) -> TOMLDocument:
         ) from None
 
 
-def _write(path: Path, document: TOMLDocument) -> None:
+def _check_others(path: Path, before: tuple[BotConfig, ...], text: str, name: str) -> tuple[BotConfig, ...]:
+    """The bots of ``text``. Raises ConfigError where any but the one called ``name`` is not as it was."""
+    after = parse(text, path.parent).bots
+    if [bot for bot in before if bot.name != name] != [bot for bot in after if bot.name != name]:
+        raise ConfigError(
+            words.gettext("{file} is written in a way that set-up cannot change: change it by hand.").format(
+                file=words.printable(str(path))
+            )
+        )
+    return after
+
+
+def _write(path: Path, text: str) -> None:
     # A link stays a link: people keep their configuration in another folder and link to it.
-    write_private(path.resolve(), tomlkit.dumps(document))
+    write_private(path.resolve(), text)

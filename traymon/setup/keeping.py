@@ -23,9 +23,10 @@ _LONGEST_NAME = 40
 
 
 class _Answer(msgspec.Struct):
-    """What the child says; ``sentence`` is empty where the token is kept."""
+    """What the child says; ``sentence`` is empty where the token is kept, or where there is no keyring at all."""
 
     sentence: str = ""
+    there_is_one: bool = True
 
 
 def keep(place: str, bot: str, which: str, token: Secret, *, profile: str) -> None:
@@ -50,7 +51,8 @@ def token_file(folder: Path, bot: str, which: str) -> Path:
 
 def _keep_in_keyring(bot: str, which: str, token: Secret, profile: str) -> None:
     # -P: a module of the same name in the folder where traymon was started must not be taken for a library.
-    command = [sys.executable, "-P", "-m", "traymon.setup.keeping", bot, which, profile]
+    module = ["-P", "-m", "traymon.setup.keeping"]
+    command = [sys.executable, *module, bot, which, profile, words.language_in_use()]
     try:
         child = subprocess.run(  # noqa: S603 - our own interpreter and module; no token among the arguments
             command,
@@ -69,23 +71,35 @@ def _keep_in_keyring(bot: str, which: str, token: Secret, profile: str) -> None:
         raise SecretUnavailable(
             words.gettext("The keyring cannot be used: keep the token elsewhere.")
         ) from None
+    if not answer.there_is_one:
+        raise SecretUnavailable(
+            words.gettext(
+                "No keyring is ready on this machine: log in to the desktop, or keep the token elsewhere."
+            )
+        )
     if answer.sentence:
         raise SecretUnavailable(answer.sentence)
 
 
 def main(arguments: list[str]) -> int:
     """Keep what comes on standard input, a pipe from the process that asks, in the keyring."""
+    import keyring
+    from keyring.backends.fail import Keyring as NoKeyring
+
     from traymon.secrets import store
 
-    bot, which, profile = arguments
+    bot, which, profile, language = arguments
+    words.choose(language, {})
     if sys.stdin is None or sys.stdin.isatty():
-        sys.stderr.write("This is a part of traymon that is not meant to be called by hand.\n")
+        sentence = words.gettext("This is a part of traymon that is not meant to be called by hand.")
+        sys.stderr.write(f"{sentence}\n")
         return 2
+    token = sys.stdin.buffer.read().decode()
     try:
-        store(bot, which, sys.stdin.buffer.read().decode(), profile=profile)
+        store(bot, which, token, profile=profile)
         answer = _Answer()
     except SecretUnavailable as error:
-        answer = _Answer(str(error))
+        answer = _Answer(str(error), there_is_one=not isinstance(keyring.get_keyring(), NoKeyring))
     sys.stdout.buffer.write(msgspec.json.encode(answer))
     return 0
 

@@ -154,6 +154,8 @@ async function keep(event) {
   if (end === "taken") {
     byId("name").focus();
   } else if (end === "no_keyring") {
+    byId("no-keyring").textContent = steps.find((step) => step.outcome === "failed").text;
+    byId("keep-steps").replaceChildren();
     byId("places").hidden = false;
     document.querySelector("input[name=place]:checked").focus();
   } else if (end === "online" || end === "kept") {
@@ -165,7 +167,7 @@ async function keep(event) {
 }
 
 function finish(end, steps) {
-  byId("keep").hidden = true;
+  for (const part of document.querySelectorAll(".before, #keep")) part.hidden = true;
   for (const field of document.querySelectorAll("input, button")) field.disabled = true;
   byId("done").dataset.end = end;
   byId("h-done").textContent = steps.at(-1).text;
