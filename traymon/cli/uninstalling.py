@@ -146,9 +146,11 @@ class _Uninstalling:
             working += [Path(profile.control_address), Path(f"{profile.control_address}.key")]
         for file in working:
             self._delete(file)
-        folders = [profile.runtime_dir, profile.log_dir, profile.state_dir]
-        # Those of a configuration file of its own lie in a common folder.
-        folders += [folder.parent for folder in folders if profile.name != "default"]
+        folders = []
+        for folder in (profile.runtime_dir, profile.log_dir, profile.state_dir):
+            folders.append(folder)
+            if folder.parent.name == "profiles":  # beside those of other configuration files
+                folders += [folder.parent, folder.parent.parent]
         if profile.name == "default":
             folders.append(profile.config_file.parent)
         for folder in folders:
