@@ -4,6 +4,7 @@ A message that the code no longer holds goes, a new one is added without a trans
 files hold no line numbers and no dates, so that a change shows what a translator has to look at and nothing else.
 """
 
+import ast
 import io
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
+
+from traymon.cli.language import unfolded
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "traymon" / "locale"
@@ -36,18 +39,35 @@ def sources() -> list[Path]:
 def extracted() -> Catalog:
     """Every message of the code, with the files that hold it."""
     catalogue = Catalog(project="traymon", charset="utf-8", fuzzy=False)
-    found = extract_from_dir(
-        ROOT / "traymon", _METHODS, _OPTIONS, keywords=KEYWORDS, comment_tags=("Translators:",)
-    )
+    found = extract_from_dir(ROOT / "traymon", _METHODS, _OPTIONS, keywords=KEYWORDS)
+    said: list[tuple[str, int, str | tuple[str, ...]]]
+    said = [(f"traymon/{Path(name).as_posix()}", line, text) for name, line, text, _, _ in found]
+    said += _help_texts()
     # In one order on every machine: the folders' own differs.
-    for name, line, message, comments, context in sorted(found, key=lambda each: (each[0], each[1])):
-        catalogue.add(
-            message,
-            locations=[(f"traymon/{Path(name).as_posix()}", line)],
-            auto_comments=comments,
-            context=context,
-        )
+    for name, line, message in sorted(said, key=lambda each: each[:2]):
+        catalogue.add(message, locations=[(name, line)])
     return catalogue
+
+
+def _help_texts() -> Iterator[tuple[str, int, str]]:
+    """What click shows of commands and options; ``traymon/cli/language.py`` translates it."""
+    for path in sorted((ROOT / "traymon" / "cli").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for text in _help_of(node):
+                yield path.relative_to(ROOT).as_posix(), getattr(node, "lineno", 0), unfolded(text)
+
+
+def _help_of(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef):
+        for decorator in node.decorator_list:
+            made = decorator.func if isinstance(decorator, ast.Call) else decorator
+            given = {each.arg for each in decorator.keywords} if isinstance(decorator, ast.Call) else set()
+            if getattr(made, "attr", "") in {"command", "group"} and "help" not in given:
+                yield ast.get_docstring(node) or ""
+    elif isinstance(node, ast.Call):
+        for keyword in node.keywords:
+            if keyword.arg in {"help", "short_help", "epilog"} and isinstance(keyword.value, ast.Constant):
+                yield str(keyword.value.value)
 
 
 def languages() -> list[str]:

@@ -1,7 +1,7 @@
 """The command ``traymon``. Exit codes: 0 fine, 1 what was asked about is not so, 2 wrong usage, 3 not running.
 
 Commands are imported when they are called: ``traymon status`` shall take no longer than Python itself needs.
-Help texts are marked where they stand, here and in the commands, and put into the language in use on the way out.
+Help texts (docstrings of commands, ``help=`` of options) are put into the language in use when they are shown.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from traymon import __version__, words
+from traymon import __version__
 from traymon.cli.language import in_language, speak
 from traymon.cli.output import Context, Sentence, guarded, leave_streams, prepare_streams
 
@@ -62,25 +62,20 @@ class _Commands(click.Group):
     cls=_Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help=words.mark(
-        "Hold a Slack bot's connection from the tray, reconnect for ever, and log every start and stop with its cause."
-    ),
-    epilog=words.mark(
-        "Without a command, traymon runs. Exit codes: 0 fine, 1 not so, 2 wrong usage, 3 not running."
-    ),
+    epilog="Without a command, traymon runs. Exit codes: 0 fine, 1 not so, 2 wrong usage, 3 not running.",
 )
 @click.option(
     "--config",
     "config_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help=words.mark("Use this configuration file, with a log and a lock of its own."),
+    help="Use this configuration file, with a log and a lock of its own.",
 )
-@click.option("--debug", is_flag=True, help=words.mark("Say more on standard error; never a token."))
+@click.option("--debug", is_flag=True, help="Say more on standard error; never a token.")
 @click.version_option(__version__, prog_name="traymon", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
-    """Whatever the command: who writes to standard error, and which profile it is about."""
+    """Hold a Slack bot's connection from the tray, reconnect for ever, and log every start and stop with its cause."""
     from traymon.cli.output import log_to_stderr
     from traymon.paths import Profile
 

@@ -93,7 +93,8 @@ def _line(result: "Result") -> str:
         "skipped": words.gettext("skipped"),
     }[result.outcome.value]
     took = f"{result.ms} ms" if result.ms < 1000 else f"{result.ms / 1000:.1f} s"
-    return f"  {outcome:<8} {check_name(result.check):<{_NAME_WIDTH}} {took:>7}  {result.text}"
+    name = words.padded(check_name(result.check), _NAME_WIDTH)
+    return f"  {words.padded(outcome, 8)} {name} {took:>7}  {result.text}"
 
 
 def _summary(results: Sequence["Result"]) -> str:

@@ -1,9 +1,10 @@
 """The language of a command, chosen before any other module says something, and what click says in it."""
 
 import gettext
+import inspect
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -28,7 +29,8 @@ class _Formatter(click.HelpFormatter):
     def write_text(self, text: str) -> None:
         super().write_text(_folded(text, self.width - self.current_indent))
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        rows = list(rows)
         # As click reckons it.
         first = min(max((len(name) for name, _ in rows), default=0), col_max) + col_spacing
         width = max(self.width - first - 2, 10)
@@ -49,7 +51,8 @@ def _folded(text: str, width: int) -> str:
 
 
 def in_language(command: click.Command) -> click.Command:
-    """``command``, its help texts in the language in use: they are marked where they stand, and made at import."""
+    """``command`` with its help texts in the language in use: click has them from docstrings and ``help=``, which the
+    translators' tools find there (``tests/catalogue.py``). A second call changes nothing."""
     command.context_class = _Context
     command.help, command.short_help, command.epilog = map(
         _translated, (command.help, command.short_help, command.epilog)
@@ -64,11 +67,21 @@ def in_language(command: click.Command) -> click.Command:
     return command
 
 
+def unfolded(text: str) -> str:
+    """A docstring's text with a line for each paragraph: where its source is folded says nothing."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
 def _translated(text: str | None) -> str | None:
     if not text:
         return text
-    ours = words.gettext(text)
-    return ours if ours != text else translations(_CLICK, words.language_in_use()).gettext(text)
+    message = unfolded(text)
+    ours = words.gettext(message)
+    if ours != message:
+        return ours
+    theirs = translations(_CLICK, words.language_in_use()).gettext(message)
+    return theirs if theirs != message else text
 
 
 def _config_file(arguments: Sequence[str]) -> Path | None:
