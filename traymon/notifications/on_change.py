@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ MOST_WAITING = 100
 hangs each time."""
 _MOST_OUTPUT = 8_192
 """Bytes of the command's output that go to the log; the rest is read and dropped."""
+OUTPUT_S = 1.0
+"""For the rest of the output once a command has ended; a child that it left behind may hold the pipe for ever."""
 _LOOK_S = 0.05
 """How often a running command is looked at: as seldom as subprocess itself does."""
 
@@ -66,14 +69,15 @@ class OnChange:
         self._environ = _without_tokens(os.environ if environ is None else environ, frozenset(without))
         self._time_limit_s = time_limit_s
         self._grace_s = grace_s
-        # Guards the four below: whoever sees a change adds, the worker takes, stop() ends. Nothing slow is done in it.
+        # Guards the five below: whoever sees a change adds, the worker takes, stop() ends. Nothing slow is done in it.
         self._news = threading.Condition()
         self._states: dict[str, State] = {}
-        self._waiting: list[_Change] = []
+        self._waiting: deque[_Change] = deque()
+        # What came when no more could wait: one change a bot, up to its newest state, so that the command learns in
+        # the end how each bot is.
+        self._late: dict[str, _Change] = {}
         self._end_at: float | None = None  # time.monotonic(), seconds; None until stop()
-        self._said: set[str] = (
-            set()
-        )  # kinds of complaints; written by the worker and, for "full", with the lock held
+        self._said: set[str] = set()  # kinds of complaints
         # Runs the command. Daemon, and joined in stop(): it must not keep the process alive.
         self._worker = threading.Thread(target=self._work, name="on_change", daemon=True)
 
@@ -94,14 +98,14 @@ class OnChange:
 
     def entered(self, bot: BotNow, previous: State) -> None:
         """A bot has gone from ``previous`` to its present state; never blocks."""
-        full = False
         with self._news:
             self._states[bot.name] = bot.state
             if not self._argv or self._end_at is not None or bot.state is previous:
                 return
-            full = len(self._waiting) >= MOST_WAITING
+            late = self._late.get(bot.name)
+            full = late is not None or len(self._waiting) >= MOST_WAITING
             if full:
-                self._merge(_Change(bot, previous))
+                self._late[bot.name] = _Change(bot, previous if late is None else late.previous)
             else:
                 self._waiting.append(_Change(bot, previous))
             self._news.notify()
@@ -113,16 +117,6 @@ class OnChange:
                     "log has all. Make the command quicker, or let it do its work in the background."
                 ),
             )
-
-    def _merge(self, change: _Change) -> None:
-        """With no room left: what waits stays in order, and the newest state of the bot takes the place of the last one
-        that waits, so that the command learns in the end how the bot is."""
-        for index in range(len(self._waiting) - 1, -1, -1):
-            if self._waiting[index].bot.name == change.bot.name:
-                merged = _Change(change.bot, self._waiting[index].previous)
-                self._waiting[index : index + 1] = [merged] if merged.bot.state is not merged.previous else []
-                return
-        self._waiting.append(change)  # one a bot at most
 
     def stop(self, limit_s: float) -> None:
         """Run what waits as far as ``limit_s`` seconds allow, end what still runs then, and end."""
@@ -143,14 +137,22 @@ class OnChange:
 
     def _next(self) -> _Change | None:
         with self._news:
-            while not self._waiting and self._end_at is None:
-                self._news.wait()
-            if not self._waiting or self._left() <= 0:
-                return None
-            return self._waiting.pop(0)
+            while True:
+                if self._end_at is not None and self._left() <= 0:
+                    return None
+                if self._waiting:
+                    return self._waiting.popleft()
+                if self._late:
+                    change = self._late.pop(next(iter(self._late)))
+                    if change.bot.state is not change.previous:
+                        return change
+                elif self._end_at is not None:
+                    return None
+                else:
+                    self._news.wait()
 
     def _left(self) -> float:
-        """Seconds that a command may still take; the last half of the time to the end is for ending it."""
+        """Seconds that a command may still take; the last ones before the end are for ending it."""
         if self._end_at is None:
             return self._time_limit_s
         return self._end_at - min(self._grace_s, 0.5) - time.monotonic()
@@ -165,9 +167,9 @@ class OnChange:
         output = _Output(process)
         code = self._wait(process)
         text = output.text()
-        if code is None:
+        if code is None and self._end_at is None:
             self._complain("slow", _too_slow(self._argv[0], self._time_limit_s))
-        elif code != 0:
+        elif code:
             self._complain("code", _failed(self._argv[0], code))
         _log.debug("on_change: %s %s, exit code %s: %s", change.bot.name, change.bot.state, code, text)
 
@@ -231,7 +233,7 @@ class _Output:
 
     def text(self) -> str:
         """What it wrote, once it has ended; escaped."""
-        self._reader.join(_LOOK_S)
+        self._reader.join(OUTPUT_S)
         return words.printable(bytes(self._kept).decode("utf-8", "replace").strip())
 
 
