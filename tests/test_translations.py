@@ -190,3 +190,118 @@ def is_whole(call: ast.Call) -> bool:
 )
 def test_the_check_of_whole_messages_finds_what_it_looks_for(text, whole):
     assert is_whole(ast.parse(text, mode="eval").body) == whole
+
+
+# English that went past gettext: strings of three words and more. What is no sentence for people is told by its place.
+
+CODE_AND_MARKUP = re.compile(r"\b(SELECT|INSERT|CREATE|UPDATE|default-src)\b|^id, bot, |\\[(d]")
+EXEMPT: dict[str, str] = {
+    # Names of causes and the like, which are data, and what is kept in the log as evidence: whoever reads it may
+    # speak another language than the traymon that wrote it. What people are to act on is marked, see words.cause.
+    "slack/": "evidence",
+    "sessionlog/schema.py": "evidence in the sentence on a damaged or foreign file",
+    "sessionlog/textlog.py": "the text of an OSError",
+    "desktop/watch/": "the text of an OSError of a system that lacks something; what follows is said elsewhere",
+    "tray/sni_objects.py": "an error of the protocol, for the panel",
+    # For the project's own issues, which are written in English.
+    "doctor/diagnostics.py": "a report of a defect",
+    # What Botkit printed in 2016, word for word.
+    "cli/replay/facts.py": "a quotation",
+    # An exact error of tomllib's, looked for.
+    "config.py": "Cannot overwrite a value",
+    # Names of threads, as debuggers show them.
+    "tray/choose.py": "names of threads",
+}
+FOR_PROGRAMMERS = frozenset(
+    {"AssertionError", "TypeError", "ValueError", "RuntimeError", "KeyError", "LookupError"}
+)
+# The program's own log, for reports of defects: English, as the tracebacks beside it.
+LOGGING = frozenset({"debug", "info", "warning", "error", "exception"})
+SENTENCE = re.compile(r"[A-Za-z’'“”]{2,},?( [a-z0-9“”’'{(][\w“”’'{}()/-]*[,.:;]?){2,}")
+
+
+def test_no_english_goes_past_gettext():
+    found = [
+        f"{name}:{line}: {text}"
+        for path in catalogue.sources()
+        if path.suffix == ".py"
+        and not (name := path.relative_to(catalogue.ROOT / "traymon").as_posix()).startswith(
+            ("keeper/core/", "slackwire/", "simulator/", *EXEMPT)
+        )
+        for line, text in english(
+            ast.parse(path.read_text(encoding="utf-8")), is_command=name.startswith("cli/")
+        )
+    ]
+    assert found == []
+
+
+def english(tree: ast.Module, *, is_command: bool = False) -> list[tuple[int, str]]:
+    """Line and text of every string that looks like a sentence for people and is not translated."""
+    apart = set(_apart(tree, is_command=is_command))
+    return [
+        (getattr(node, "lineno", 0), text)
+        for node in ast.walk(tree)
+        if id(node) not in apart
+        and (text := _text_of(node)) is not None
+        and SENTENCE.search(text)
+        and not CODE_AND_MARKUP.search(text)
+    ]
+
+
+def _text_of(node: ast.AST) -> str | None:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _apart(tree: ast.AST, *, is_command: bool) -> Iterator[int]:
+    """The nodes that are translated, or that no person reads."""
+    for node in ast.walk(tree):
+        below: list[ast.AST] = []
+        if isinstance(node, ast.Call):
+            if name_of(node.func) in CALLS | FOR_PROGRAMMERS | LOGGING:
+                below = list(node.args)
+            if is_command:  # translated when shown: see tests/catalogue.py
+                below += [
+                    each.value for each in node.keywords if each.arg in {"help", "short_help", "epilog"}
+                ]
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            below = [node.value]  # a docstring
+        elif isinstance(node, ast.Assert) and node.msg is not None:
+            below = [node.msg]
+        elif isinstance(node, ast.JoinedStr):
+            below = list(node.values)  # seen as a whole
+        for each in below:
+            yield from (id(part) for part in ast.walk(each))
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ('raise ConfigError(f"{setting} must be text in quotes.")', True),
+        ('click.echo("The bot is online.")', True),
+        ('x = {"a": "no answer in time"}', True),
+        ('click.echo(words.gettext("The bot is online."))', False),
+        ('"""The bot is online."""', False),
+        ('_log.warning("the bot is odd: %s", x)', False),
+        ('raise ValueError("must be one or two")', False),
+        ('x = "SELECT a, b from there"', False),
+        ('x = "two words"', False),
+        ('option(help="The bot is online.")', True),
+    ],
+)
+def test_the_search_for_english_finds_what_it_looks_for(code, found):
+    assert bool(english(ast.parse(code))) == found
+
+
+def test_the_places_that_are_exempt_exist():
+    for name in EXEMPT:
+        assert (catalogue.ROOT / "traymon" / name).exists(), name
+
+
+def test_help_texts_are_among_the_messages(code):
+    assert {
+        "Show what traymon does, against a built-in stand-in for Slack: no account, nothing of yours is touched.",
+        "Say more on standard error; never a token.",
+        "Without a command, traymon runs. Exit codes: 0 fine, 1 not so, 2 wrong usage, 3 not running.",
+    } <= ids(code)

@@ -86,7 +86,7 @@ def _start(event: Event) -> str:
         parts.append(words.gettext("{count} attempts").format(count=attempts))
     if event.facts.get("same_link"):
         parts.append(words.gettext("same link"))
-    return ", ".join(parts)
+    return words.gettext(", ").join(parts)
 
 
 def _stop(event: Event) -> str:
@@ -131,7 +131,7 @@ def _explained(event: Event) -> str:
     if code is None and cause == Cause.ABRUPT_CLOSE:
         code = 1006
     said = words.cause(cause, detail=event.detail, close_code=event.close_code, evidence=event.evidence)
-    named = f"{words.printable(cause)}: {said.rstrip('.')}"
+    named = f"{words.printable(cause)}: {said.rstrip('.。')}"
     return named if code is None else f"{code} {named}"
 
 

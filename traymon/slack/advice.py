@@ -33,7 +33,7 @@ def advice(failure: Failure, evidence: Mapping[str, Fact] | None = None) -> str:
         failure.cause.value, detail=failure.detail, close_code=failure.close_code, evidence=facts
     )
     more = _more(failure.cause, facts)
-    return f"{sentence} {more}" if more else sentence
+    return words.gettext("{sentence} {more}").format(sentence=sentence, more=more) if more else sentence
 
 
 def _more(cause: Cause, facts: Mapping[str, Fact]) -> str:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
+from traymon import words
 from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.secrets import SecretUnavailable
 from traymon.slack.cancel import Cancel
@@ -78,7 +79,7 @@ class SlackConnector(ABC):
         target = Target.of(url)
         if Target.of(self._endpoint.api_url).secure and not (target.secure or target.loopback):
             evidence = {"host": target.host}
-            reason = "the link's address is not encrypted"
+            reason = words.mark("the link's address is not encrypted")
             raise SlackError(
                 Failure(Cause.SLACK_ERROR, Phase.API, reason, reached_slack=True, evidence=evidence)
             )

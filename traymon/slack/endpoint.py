@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from traymon import words
 from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.slack.errors import SlackError
 
@@ -98,11 +99,11 @@ def _proxy(url: str) -> Proxy:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise _bad_proxy("its address is no URL") from None
+        raise _bad_proxy(words.mark("its address is no URL")) from None
     if parts.scheme != "http":
         raise _bad_proxy(f"{parts.scheme} proxies are not supported, only http")
     if not host:
-        raise _bad_proxy("its address names no host")
+        raise _bad_proxy(words.mark("its address names no host"))
     authorization = None
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -138,7 +139,7 @@ def _trusting(ca_file: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError:
-        reason = "ca_file holds no certificate that can be read"
+        reason = words.mark("ca_file holds no certificate that can be read")
     except OSError as error:
         reason = f"ca_file cannot be read ({error.strerror})"
     raise SlackError(Failure(Cause.TLS, Phase.TLS, evidence={"error": reason}))

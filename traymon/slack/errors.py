@@ -32,6 +32,7 @@ from websocket import (
     WebSocketTimeoutException,
 )
 
+from traymon import words
 from traymon.keeper.core.causes import Cause, Fact, Failure, Phase
 from traymon.secrets import redacted
 
@@ -130,12 +131,15 @@ def _look(exc: BaseException, phase: Phase) -> tuple[Cause, dict[str, Fact]]:
     match exc:
         case ssl.SSLCertVerificationError():
             # Where the system's own trust was asked, truststore made the error and may have left these out.
-            facts = {"error": getattr(exc, "verify_message", "certificate not trusted")}
+            facts = {"error": getattr(exc, "verify_message", words.mark("certificate not trusted"))}
             if (code := getattr(exc, "verify_code", None)) is not None:
                 facts["verify_code"] = code
             return Cause.TLS, facts
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-            return Cause.TLS, {"error": "connection closed during the TLS handshake", "answered": False}
+            return Cause.TLS, {
+                "error": words.mark("connection closed during the TLS handshake"),
+                "answered": False,
+            }
         case ssl.SSLError():
             # OpenSSL's own symbol for what happened, in words: WRONG_VERSION_NUMBER → wrong version number. An error
             # that was not made by Python's ssl has none.
@@ -144,7 +148,7 @@ def _look(exc: BaseException, phase: Phase) -> tuple[Cause, dict[str, Fact]]:
         case socket.gaierror():
             return _look_at_lookup(phase), {"errno": exc.errno, "error": exc.strerror}
         case UnicodeError() if phase is Phase.DNS:
-            return Cause.DNS, {"error": "not a host name"}
+            return Cause.DNS, {"error": words.mark("not a host name")}
         case WebSocketAddressException() if exc.args and isinstance(exc.args[0], BaseException):
             return _look(exc.args[0], Phase.DNS)
         case http.client.RemoteDisconnected():
@@ -159,7 +163,7 @@ def _look(exc: BaseException, phase: Phase) -> tuple[Cause, dict[str, Fact]]:
                 Phase.TLS,
                 Phase.PROXY,
             ):  # whose causes do not say that it was a time-out
-                facts = {"error": "no answer in time", "answered": False}
+                facts = {"error": words.mark("no answer in time"), "answered": False}
             return _TIMEOUT_AT.get(phase, Cause.KEEPALIVE_TIMEOUT), facts
         case WebSocketException():
             return _look_at_websocket(exc, phase), {}

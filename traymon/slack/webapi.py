@@ -17,7 +17,7 @@ from urllib.request import Request
 
 from slack_sdk import WebClient
 
-from traymon import __version__
+from traymon import __version__, words
 from traymon.keeper.core.causes import Cause, Fact, Failure, Phase
 from traymon.slack.cancel import Cancel
 from traymon.slack.dial import Limits, dial, step
@@ -50,7 +50,7 @@ class WebApi:
         self._endpoint = endpoint
         self._token = token.strip()
         if not _TOKEN.fullmatch(self._token):
-            facts: dict[str, Fact] = {"error": "it is empty or has characters that no token has"}
+            facts: dict[str, Fact] = {"error": words.mark("it is empty or has characters that no token has")}
             raise SlackError(Failure(Cause.NO_TOKEN, Phase.TOKEN, evidence=facts))
 
     def auth_test(self, timeout_s: float, cancel: Cancel | None = None) -> api.Identity:
@@ -177,7 +177,7 @@ def _exchange(wire: Wire, target: Target, endpoint: Endpoint, req: Request, limi
         response = connection.getresponse()
         body = _body(response)
     except TooMuchError:
-        raise _slack_error("the answer is too long", {"host": target.host}) from None
+        raise _slack_error(words.mark("the answer is too long"), {"host": target.host}) from None
     except http.client.RemoteDisconnected:
         raise
     except http.client.IncompleteRead:

@@ -318,7 +318,10 @@ def quoted(value: object) -> str:
 
 def _said(value: object) -> str:
     text = quoted(value).strip().rstrip(".")
-    return gettext(": “{text}”").format(text=text) if text else ""
+    if not text:
+        return ""
+    # What traymon itself found is marked where it is found, and kept in English, as data are.
+    return gettext(": “{text}”").format(text=gettext(text))
 
 
 def _silence(silent_ms: object) -> str:
