@@ -63,6 +63,7 @@ def test_one_bot_online() -> None:
     assert shown.tooltip == f"deploybot (Acme): online since {at(NOW - HOUR)}"
     assert labels(shown.menu) == [
         f"{shown.tooltip}, for 1h 00m 00s",
+        "All is well",
         "No outage so far",
         "Reconnect",
         "Pause",
@@ -178,6 +179,8 @@ def test_no_change_of_a_bot_s_state_brings_or_takes_an_item() -> None:
     for state, failure, day in itertools.product(State, (None, DROP), (None, today)):
         assert ids(view([a_bot(state, failure=failure, today=day)], NOW).menu) == wanted
     assert ids(view([a_bot(State.ONLINE)], NOW, ["The disk is full."]).menu) == wanted
+    # As many lines in sight, too: nothing moves from under the pointer.
+    assert len({len(labels(view([a_bot(state)], NOW).menu)) for state in State}) == 1
     both = [a_bot(State.ONLINE), a_bot(State.ONLINE, "b")]
     wanted = ids(view(both, NOW, choices=Choices()).menu)
     both[1] = a_bot(State.OFFLINE, "b", failure=DROP, next_try_wall_ms=NOW)
@@ -243,7 +246,7 @@ def test_several_bots() -> None:
     submenu = item(shown.menu, "bot:a")
     assert submenu.text(NOW) == f"a (Acme): online since {at(NOW - HOUR)}, for 1h 00m 00s"
     inner = [each.id for each in submenu.submenu if each.visible]
-    assert inner == ["state:a", "outage:a", "reconnect:a", "pause:a"]
+    assert inner == ["state:a", "why:a", "outage:a", "reconnect:a", "pause:a"]
 
 
 def test_many_bots_fit_into_the_tooltip_worst_first() -> None:
@@ -327,6 +330,7 @@ def test_a_link_without_a_program_is_no_green_dot() -> None:
     assert shown.icon is IconName.ONLINE_NO_PROGRAM
     assert shown.title == "deploybot: online, but no program is attached"
     assert shown.tooltip == f"deploybot (Acme): online since {at(NOW - HOUR)}, but no program is attached"
+    assert labels(shown.menu)[1] == "Nobody answers: start the bot's own program"
 
 
 @pytest.mark.parametrize("programs", [None, 1, 2])

@@ -354,7 +354,20 @@ class _TodayNow:
 
 
 def _why(bot: BotView, now: int, *, at_once: bool) -> str:
-    return " · ".join(part for part in (_reason(bot), _next(bot, now, at_once=at_once)) if part)
+    """Why it is so and what comes next. Never empty: a line that came or went while the menu is open would move what
+    is below it from under the pointer.
+    """
+    why = " · ".join(part for part in (_reason(bot), _next(bot, now, at_once=at_once)) if part)
+    return why or words.gettext(_QUIET.get(bot.state, _NOTHING) if not _unattended(bot) else _NOBODY)
+
+
+_QUIET = {
+    State.ONLINE: words.mark("All is well"),
+    State.AWAY: words.mark("The link is up; Slack shows the bot as away"),
+    State.PAUSED: words.mark("Until you resume it"),
+}
+_NOBODY = words.mark("Nobody answers: start the bot's own program")
+_NOTHING = words.mark("Nothing is known yet")
 
 
 def _cut(text: str) -> str:
