@@ -6,6 +6,8 @@ Also for the application's own entry in the menu, which differs in its command a
 import re
 from collections.abc import Mapping, Sequence
 
+from traymon import words
+
 GROUP = "[Desktop Entry]"
 
 # "The Exec key": an argument with one of these must be quoted …
@@ -102,7 +104,7 @@ def escaped(text: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise EntryError("its path is not UTF-8") from None
+        raise EntryError(words.gettext("its path is not UTF-8")) from None
     text = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
     return f"\\s{text[1:]}" if text.startswith(" ") else text
 
@@ -116,9 +118,9 @@ def quoted(command: Sequence[str]) -> str:
     """``command`` as the text of an ``Exec`` key, before :func:`escaped`. Raises :class:`EntryError`."""
     # "=": the specification. "%": GLib looks for the program before it undoes the doubling.
     if not command or "=" in command[0] or "%" in command[0]:
-        raise EntryError("a path with “=” or “%” in it cannot be started from a desktop entry")
+        raise EntryError(words.gettext("a path with “=” or “%” in it cannot be started from a desktop entry"))
     if any("\0" in argument for argument in command):
-        raise EntryError("it holds a NUL")
+        raise EntryError(words.gettext("it holds a NUL"))
     return " ".join(_quoted(argument) for argument in command)
 
 
@@ -175,7 +177,7 @@ def _quotation(text: str, start: int) -> tuple[int, str]:
             char = text[position]
         inner += char
         position += 1
-    raise EntryError("with a quotation that does not end")
+    raise EntryError(words.gettext("with a quotation that does not end"))
 
 
 def _expanded(argument: str) -> str:
