@@ -377,17 +377,15 @@ def test_following_outlives_a_database_that_is_damaged_and_begun_anew(home):
     db = home.profile.db
     with home.follow("--format", "json", "--bot", "b") as process:
         first = [json.loads(process.stdout.readline())["kind"] for _ in range(2)]
-        whole = db.read_bytes()
         db.write_bytes(b"rubbish" * 1_000)
         assert "cannot be read" in process.stderr.readline()
-        assert whole
         with home.recording() as log:  # moves it aside
             log.session("a")
             log.session("b")
         found = [json.loads(process.stdout.readline()) for _ in range(2)]
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=PATIENCE_S)
-        assert (process.returncode, err) == (0, "")
+        process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0
     assert first == [each["kind"] for each in found] == ["start", "stop"]
     assert [each["number"] for each in found] == [7, 8]
 

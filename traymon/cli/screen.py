@@ -108,11 +108,10 @@ def _utf16(char: str) -> str:
 # Rows of a terminal
 
 _COLOUR = re.compile(r"(\x1b\[[\d;]*m)")
-_HANGING = 4
 
 
-def folded(line: str, width: int) -> list[str]:
-    """``line`` in rows of at most ``width`` columns, the later ones indented by four more; colours take none.
+def folded(line: str, width: int, hanging: int = 4) -> list[str]:
+    """``line`` in rows of at most ``width`` columns, the later ones indented by ``hanging`` more; colours take none.
 
     Only a word that is wider than a row stands out of it. All but the colours must have passed
     :func:`traymon.words.printable`.
@@ -121,8 +120,8 @@ def folded(line: str, width: int) -> list[str]:
     indent = len(text) - len(text.lstrip(" "))
     rows = words.wrapped(text, width - indent)
     if len(rows) > 1:
-        rows = words.wrapped(text, width - indent - _HANGING)
-    rows = [" " * (indent + (_HANGING if number else 0)) + row for number, row in enumerate(rows)]
+        rows = words.wrapped(text, width - indent - hanging)
+    rows = [" " * (indent + (hanging if number else 0)) + row for number, row in enumerate(rows)]
     return _coloured(rows, line)
 
 

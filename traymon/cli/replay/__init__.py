@@ -126,11 +126,12 @@ def _open(page: Path) -> None:
 
 def _say(line: str) -> None:
     """A sentence, folded for a terminal; the lines of a log stay whole, to be found and copied."""
-    is_entry = line.startswith("  ") and not line.startswith(said.replay_point(""))
-    if is_entry or not screen.is_terminal():
+    is_point = line.startswith(said.replay_point(""))
+    if not screen.is_terminal() or (line.startswith(" ") and not is_point):
         click.echo(line)
         return
-    for row in screen.folded(line, min(shutil.get_terminal_size().columns, _WIDEST)):
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    for row in screen.folded(line, width, hanging=2 if is_point else 0):
         click.echo(row)
 
 
