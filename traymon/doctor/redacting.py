@@ -45,7 +45,7 @@ _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]*:[0-9A-Fa-f:.]*[0-9A-Fa-f:](?:%\w+)?
 # Slack's ids: of users, teams, channels, apps …; a word in capitals has no digit.
 _SLACK_ID = re.compile(r"\b(?=[A-Z0-9]*\d)([ABCDEGTUW])[A-Z0-9]{7,}\b")
 # What nobody writes by hand: tickets, hashes, keys.
-_OPAQUE = re.compile(r"(?<![\w+/=-])(?=[\w+/=-]*\d)(?=[\w+/=-]*[A-Za-z])[\w+=-]{24,}(?![\w+/=-])")
+_OPAQUE = re.compile(r"(?<![\w+-])(?=[\w+-]*\d)(?=[\w+-]*[A-Za-z])[\w+-]{24,}(?![\w+-])")
 
 
 class Redactor:
