@@ -3,6 +3,7 @@
 What is compiled lies beside its source, where an editable install finds it, and is kept out of version control.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_LONG_AGO = "1970-01-01 00:00+0000"
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """For the dates in a catalogue's header: with the true ones no two builds of one tree would be the same."""
 
 
