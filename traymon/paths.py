@@ -39,6 +39,11 @@ class Profile:
         return self.log_dir / "sessions.log"
 
     @property
+    def report(self) -> Path:
+        """The report, made anew each time it is asked for."""
+        return self.state_dir / "report.html"
+
+    @property
     def lock_file(self) -> Path:
         """The lock that keeps a profile to one running traymon.
 

@@ -25,6 +25,7 @@ _COMMANDS = {
     "resume": "traymon.cli.asking:resume",
     "quit": "traymon.cli.asking:quit_",
     "log": "traymon.cli.log:log",
+    "report": "traymon.cli.report:report",
     "doctor": "traymon.cli.doctor:doctor",
     "autostart": "traymon.cli.autostart:autostart",
     "config": "traymon.cli.configuration:config",

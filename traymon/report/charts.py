@@ -191,7 +191,8 @@ def _ticks(begin: int, end: int, step: int, of_day: Callable[[int], int]) -> Ite
     for at in range(begin + step, end, step):
         x = _number(100 * (at - begin) / (end - begin))
         minutes = of_day(at) // 60_000
-        yield f'<line x1="{x}%" x2="{x}%" y1="0" y2="5"/><text x="{x}%" y="19">{minutes // 60:02}:{minutes % 60:02}</text>'
+        clock = f"{minutes // 60:02}:{minutes % 60:02}"
+        yield f'<line x1="{x}%" x2="{x}%" y1="0" y2="5"/><text x="{x}%" y="19">{clock}</text>'
 
 
 def _of_day(moments: Moments) -> Callable[[int], int]:
@@ -273,10 +274,8 @@ def lifetimes(bins: Bins, looks: Sequence[Series]) -> Bars:
     # The bins beyond ten hours are as wide as the others and longer: there is no room to name each.
     marks = [(index, _length(edge)) for index, edge in enumerate(edges) if edge in _NAMED_EDGES]
     first, last = (edges.index(hours * _HOUR) for hours in (6, 8))
-    counts = [each.counts(bins.counts) for each in looks]
-    among = sum(sum(row[first:last]) for row in counts)
-    every = sum(map(sum, counts))
-    note = words.gettext("6 to 8 h: {count} of {all}").format(
+    among, every = dropped_in_six_to_eight(bins)
+    note = words.gettext("6 to 8 h: {count} of {all} drops").format(
         count=words.number(among), all=words.number(every)
     )
     return _bars(

@@ -1,7 +1,7 @@
 """The report as one HTML file that needs nothing else: no font, picture, style or script from anywhere.
 
-Its policy (CSP) allows exactly one style and one script, by their hashes, and no request at all. Everything that comes
-from outside is escaped twice: :func:`traymon.words.printable` makes it harmless, the template makes it text. The page is
+Its policy (CSP) allows exactly one style and one script, by their hashes, and no request at all. What comes from
+outside is escaped twice: :func:`traymon.words.printable` makes it harmless, the template makes it text. The page is
 complete without the script, which only filters the lists and keeps the place when the timeline is zoomed.
 """
 
@@ -10,7 +10,7 @@ import functools
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from importlib import resources
 from typing import Any
@@ -19,7 +19,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from traymon import words
-from traymon.keeper.core.causes import Cause, Fact
+from traymon.keeper.core.causes import Cause
 from traymon.keeper.core.states import UP, State
 from traymon.report import charts
 from traymon.report.model import BotFigures, Figures, OutageRow, Period, Piece, Session, Tally
@@ -121,6 +121,7 @@ def _bot(bot: BotFigures, figures: Figures, moments: Moments, number: int) -> di
     timeline = charts.Timeline(bot.pieces, bot.programs, functools.partial(_say, moments))
     looks = charts.series(bot.lifetimes.counts, bot.hours.counts)
     in_zone, drops = charts.dropped_in_six_to_eight(bot.lifetimes)
+    outages = {(outage.started_at, outage.cause): outage.number for outage in bot.outages}
     periods = functools.partial(_period, moments=moments, timeline=timeline)
     return {
         "id": f"bot-{number}",
@@ -143,8 +144,8 @@ def _bot(bot: BotFigures, figures: Figures, moments: Moments, number: int) -> di
         "hours": charts.hours(bot.hours, looks),
         "looks": looks,
         "pattern": _pattern(in_zone, drops),
-        "outages": [_outage(each, moments) for each in reversed(bot.outages)],
-        "sessions": [_session(each, moments) for each in reversed(bot.sessions)],
+        "outages": _chunks([_outage(each, moments) for each in reversed(bot.outages)]),
+        "sessions": _chunks([_session(each, moments, outages) for each in reversed(bot.sessions)]),
         "longest": None if bot.longest is None else _record(bot.longest, moments),
         "shortest": None if bot.shortest is None else _record(bot.shortest, moments),
     }
@@ -241,12 +242,11 @@ def _period(period: Period, *, moments: Moments, timeline: charts.Timeline) -> d
 
 def _say(moments: Moments, piece: Piece) -> str:
     """What a person reads who points at a band."""
-    said = words.gettext("{time}: {state} for {duration}").format(
+    return words.gettext("{time}: {state} for {duration}").format(
         time=moments.time(piece.at),
         state=words.state(piece.state),
         duration=words.duration(piece.until - piece.at),
     )
-    return said
 
 
 def _stretch(
@@ -288,9 +288,11 @@ def _pattern(in_zone: int, drops: int) -> str:
     if not drops:
         return ""
     return words.gettext(
-        "Of {all} dropped links {count} had lived 6 to 8 hours ({share}). Slack itself ends a link after 8 hours at most, "
-        "with a goodbye, which is no drop."
-    ).format(count=words.number(in_zone), all=words.number(drops), share=words.percent(in_zone / drops, digits=0))
+        "Of {all} dropped links {count} had lived 6 to 8 hours ({share}). Slack itself ends a link after 8 hours at "
+        "most, with a goodbye, which is no drop."
+    ).format(
+        count=words.number(in_zone), all=words.number(drops), share=words.percent(in_zone / drops, digits=0)
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ the lists
@@ -303,41 +305,51 @@ class Why:
     cause: str
     code: str
     short: str
-    sentence: str
-    checks: str
-    facts: str
+    sentence: str = ""
+    checks: str = ""
+    facts: str = ""
 
 
-def _why(cause: str | None, code: int | None, detail: str, evidence: Mapping[str, Fact]) -> Why | None:
-    if cause is None:
+def _why(row: OutageRow | Session, *, brief: bool = False) -> Why | None:
+    """Why it began or ended; ``brief``: only what it is called, as another row tells the rest."""
+    if row.cause is None:
         return None
-    if code is None and cause == Cause.ABRUPT_CLOSE:
+    code = row.close_code
+    if code is None and row.cause == Cause.ABRUPT_CLOSE:
         code = _NO_CLOSE_FRAME
-    found = words.probes(evidence)
+    named = Why(
+        cause=words.printable(row.cause),
+        code="" if code is None else str(code),
+        short=words.short_cause(row.cause),
+    )
+    if brief:
+        return named
+    found = words.probes(row.evidence)
     facts = [
         f"{name}={value}"
-        for name, value in evidence.items()
+        for name, value in row.evidence.items()
         if value is not None and not name.startswith(_TOLD_IN_WORDS)
     ]
-    return Why(
-        cause=words.printable(cause),
-        code="" if code is None else str(code),
-        short=words.short_cause(cause),
-        sentence=words.cause(cause, detail=detail, close_code=_sent(code), evidence=evidence),
+    return replace(
+        named,
+        sentence=words.cause(row.cause, detail=row.detail, close_code=row.close_code, evidence=row.evidence),
         checks=words.gettext("Checked at that moment: {findings}.").format(findings=found) if found else "",
         facts=words.printable(", ".join(facts)),
     )
 
 
-def _sent(code: int | None) -> int | None:
-    return None if code == _NO_CLOSE_FRAME else code
+_CHUNK_ROWS = 100
+
+
+def _chunks(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """In tables of so many rows, of which a browser lays out only those that are seen: else 5,000 take it a second."""
+    return [rows[at : at + _CHUNK_ROWS] for at in range(0, len(rows), _CHUNK_ROWS)]
 
 
 def _outage(outage: OutageRow, moments: Moments) -> dict[str, Any]:
     others = [cause for cause in outage.causes if cause != outage.cause]
     return {
         "number": outage.number,
-        "at": outage.started_at,
         "iso": moments.iso(outage.started_at),
         "when": moments.whole(outage.started_at),
         "until": None if outage.ended_at is None else moments.whole(outage.ended_at),
@@ -345,17 +357,21 @@ def _outage(outage: OutageRow, moments: Moments) -> dict[str, Any]:
         "lasted": words.duration(outage.lasted_ms),
         "cut": outage.cut,
         "causes": " ".join(words.printable(cause) for cause in outage.causes),
-        "why": _why(outage.cause, outage.close_code, outage.detail, outage.evidence),
+        "why": _why(outage),
         "others": [words.short_cause(cause) for cause in others],
         "attempts": outage.attempts,
         "recovered": outage.recovered,
     }
 
 
-def _session(session: Session, moments: Moments) -> dict[str, Any]:
+def _session(
+    session: Session, moments: Moments, outages: Mapping[tuple[int, str | None], int]
+) -> dict[str, Any]:
+    """``outages``: the number of each by when and why it began: it tells in full why the session before it ended."""
+    told = None if session.ended_at is None else outages.get((session.ended_at, session.cause))
     return {
+        "outage": told,
         "number": session.number,
-        "at": session.started_at,
         "iso": moments.iso(session.started_at),
         "when": moments.whole(session.started_at),
         "until": None if session.ended_at is None else moments.whole(session.ended_at),
@@ -365,7 +381,7 @@ def _session(session: Session, moments: Moments) -> dict[str, Any]:
         "estimated": session.estimated,
         "links": session.links,
         "cause": "" if session.cause is None else words.printable(session.cause),
-        "why": _why(session.cause, session.close_code, session.detail, session.evidence),
+        "why": _why(session, brief=told is not None),
         "log_number": session.log_number,
     }
 

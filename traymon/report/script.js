@@ -5,12 +5,15 @@
   const form = document.getElementById("filter");
   if (!form) return;
   const output = form.querySelector("output");
-  const lists = [...document.querySelectorAll("table.list")].map((table) => ({
-    bot: table.closest("[data-bot]").dataset.bot,
-    nothing: table.querySelector("tr.nothing"),
-    rows: [...table.querySelectorAll("tr[data-number]")].map((row) => ({
-      row,
-      causes: row.dataset.causes.split(" "),
+  const lists = [...document.querySelectorAll("div.list")].map((list) => ({
+    bot: list.closest("[data-bot]").dataset.bot,
+    nothing: list.querySelector(".nothing"),
+    tables: [...list.querySelectorAll(".wide")].map((table) => ({
+      table,
+      rows: [...table.querySelectorAll("tbody tr")].map((row) => ({
+        row,
+        causes: row.dataset.causes.split(" "),
+      })),
     })),
   }));
 
@@ -23,12 +26,17 @@
     let all = 0;
     for (const list of lists) {
       let here = 0;
-      for (const { row, causes } of list.rows) {
-        row.hidden = cause !== "" && !causes.includes(cause);
-        here += row.hidden ? 0 : 1;
+      for (const { table, rows } of list.tables) {
+        let found = 0;
+        for (const { row, causes } of rows) {
+          row.hidden = cause !== "" && !causes.includes(cause);
+          found += row.hidden ? 0 : 1;
+        }
+        table.hidden = found === 0;
+        here += found;
+        all += rows.length;
       }
       list.nothing.hidden = here > 0;
-      all += list.rows.length;
       shown += bot === "" || list.bot === bot ? here : 0;
     }
     const number = new Intl.NumberFormat(document.documentElement.lang);
