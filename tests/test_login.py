@@ -89,7 +89,8 @@ def test_the_thread_tells_and_ends(monkeypatch):
     assert heard.wait(PATIENCE_S)
     notices.stop()
     assert told == ["tray"]
-    assert not any(thread.name == "login" for thread in threading.enumerate())
+    notices._thread.join(PATIENCE_S)
+    assert not notices._thread.is_alive()
 
 
 def test_stopping_one_that_was_never_started():

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.keyrings import MemoryKeyring, used
-from tests.support import events, running, token_of, wait_for_state, write_profile
+from tests.support import events, running, token_of, wait_for, wait_for_state, write_profile
 from traymon.cli import cli
 from traymon.cli.output import Context
 from traymon.cli.removing import remove
@@ -127,6 +127,6 @@ def test_a_running_traymon_lets_the_bot_go(home):
             done = CliRunner().invoke(remove, ["a", "--yes"], obj=Context(profile, debug=False, named=True))
             assert done.exit_code == 0, done.output
             assert "its log" in done.stdout
-            assert app.bots.names() == ["b"]
+            wait_for(app, lambda: app.bots.names() == ["b"])
             assert slack.open_links(token_of("b")) == 1
         assert events(profile, "a", "stop"), "its log stays"
