@@ -79,7 +79,7 @@ def other(where: str, program: str) -> str:
     """The entry starts something else. Of its command only the program is shown: the rest may hold a secret."""
     return words.gettext(
         "{where} starts {program} in a way that this traymon did not write, so traymon leaves it alone: change it "
-        "there, or have it replaced with “traymon autostart on --replace”."
+        "there, or give “traymon autostart” the option --replace."
     ).format(where=words.printable(where), program=words.printable(program))
 
 
@@ -93,8 +93,8 @@ def gone(where: str, program: str) -> str:
 def unreadable(where: str, problem: str) -> str:
     """The entry is there, but says nothing that can be used."""
     return words.gettext(
-        "{where} is no entry that starts anything ({problem}): remove it, or have it replaced with “traymon autostart "
-        "on --replace”."
+        "{where} is no entry that starts anything ({problem}): remove it, or give “traymon autostart” the option "
+        "--replace."
     ).format(where=words.printable(where), problem=words.printable(problem))
 
 

@@ -129,14 +129,14 @@ class XdgAutostart:
             return switched_off(where)
         if not entry.shown_in(keys, self._environ.get("XDG_CURRENT_DESKTOP", "")):
             return words.gettext(
-                "{where} is not meant for this desktop (OnlyShowIn, NotShowIn): change it there, or have it replaced "
-                "with “traymon autostart on --replace”."
+                "{where} is not meant for this desktop (OnlyShowIn, NotShowIn): change it there, or give “traymon "
+                "autostart” the option --replace."
             ).format(where=words.printable(where))
         needed = entry.unescaped(keys.get("TryExec", ""))
         if needed and shutil.which(needed, path=self._environ.get("PATH")) is None:
             return words.gettext(
                 "{where} counts only where {program} can be started (TryExec), which is not so: change it there, or "
-                "have it replaced with “traymon autostart on --replace”."
+                "give “traymon autostart” the option --replace."
             ).format(where=words.printable(where), program=words.printable(needed))
         return ""
 
