@@ -318,7 +318,7 @@ def test_the_demo_in_japanese(home):
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert lines[0].startswith("traymon デモ: ")
-    starts = [line for line in lines if "  start  demobot  オンライン" in line]
+    starts = [line for line in lines if "  start  demobot  " in line and "オンライン" in line]
     stops = [line for line in lines if "  stop   demobot  " in line]
     assert starts
     assert len(stops) == len(starts)
