@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.keeper.core.effects import EnterState, Note, NoteKind
 from traymon.keeper.core.states import DOWN, TRANSITIONS, UP, State, Trigger
+from traymon.report.figures import figures
 from traymon.report.model import (
     Bins,
     BotFigures,
@@ -29,7 +30,7 @@ from traymon.report.model import (
     Session,
     Tally,
 )
-from traymon.sessionlog.rows import MACHINE
+from traymon.sessionlog.rows import MACHINE, Event, Span
 from traymon.sessionlog.store import Batch, Run, Store
 from traymon.sessionlog.timeline import Anchor
 
@@ -540,3 +541,51 @@ def _hours(zone: ZoneInfo, sessions: Sequence[Session]) -> dict[str, tuple[int, 
         )
         for cause in {session.cause for session in dropped}
     }
+
+
+# Logs by hand
+
+NOW = 1_482_213_600_000
+"""2016-12-20 06:00 UTC."""
+
+
+class Log:
+    """Spans that follow one another, and events, from ``at`` on."""
+
+    def __init__(self, at: int = NOW - 100_000) -> None:
+        self.at = at
+        self.spans: list[Span] = []
+        self.events: list[Event] = []
+
+    def span(
+        self,
+        state: State,
+        ms: int,
+        cause: str | None = None,
+        *,
+        code: int | None = None,
+        evidence: dict[str, Any] | None = None,
+        attempts: int = 0,
+        open: bool = False,
+        run: int = 1,
+    ) -> "Log":
+        begin, self.at = self.at, self.at + ms
+        ended_at = None if open else self.at
+        number = len(self.spans) + 1
+        said = "said" if code else ""
+        told = evidence or {}
+        reason = (cause, code, said, told, attempts)
+        self.spans.append(Span(number, BOT, state, begin, ms, self.at, ended_at, *reason, "rtm", run))
+        return self
+
+    def event(
+        self, kind: NoteKind, at: int | None = None, cause: str | None = None, run: int = 1, **facts: Any
+    ) -> "Log":
+        number = len(self.events) + 1
+        self.events.append(
+            Event(number, self.at if at is None else at, BOT, kind, facts, cause, run=run, close_code=4)
+        )
+        return self
+
+    def figures(self, **options: Any) -> BotFigures:
+        return figures(self.spans, self.events, now_ms=NOW, zone=ZoneInfo("UTC"), **options).bots[0]

@@ -63,25 +63,26 @@ def _spans(view: LogView, bot: str | None, now: int, zone: tzinfo, *, all: bool)
 
 
 def _events(view: LogView, bot: str | None, shown: Window) -> list[Event]:
-    """The events of what is shown: also of a session or an outage that was under way at the cut."""
+    """The events of what is shown, also of a session or an outage that was under way at the cut; and all that concern
+    all bots, as a clock may have been set back to before the cut.
+    """
     since = shown.cut_at
     if since is not None:
         told = (span.started_at for span in shown.spans if span.state in UP or span.state in DOWN)
         since = min([since, *told])
-    if bot is None:
-        return view.events(since=since)
-    return sorted([*view.events(bot, since), *view.events(MACHINE, since)], key=lambda event: event.id or 0)
+    found = [*view.events(MACHINE), *view.events(bot, since)]
+    return sorted({event.id: event for event in found}.values(), key=lambda event: event.id or 0)
 
 
 def today(view: LogView, bot: str, now_ms: int, zone: tzinfo, *, running: bool | None = None) -> Tally:
     """How ``bot``'s local day went up to ``now_ms``, for the tray; programs are left out. Raises LogUnreadableError.
 
-    Reads the day's spans only, and where the clock was set in one of them, the events since that one began.
+    Reads the day's spans only, and where the clock was set in one of them, by how much.
     """
     midnight, _ = Calendar(zone).period(DAY, now_ms)
     spans = view.spans(bot, midnight)
-    bent = [each for each in spans if shown_end(each) - each.started_at != each.lasted_ms]
-    events = view.events(MACHINE, min(each.started_at for each in bent)) if bent else []
+    bent = any(shown_end(each) - each.started_at != each.lasted_ms for each in spans)
+    events = view.events(MACHINE) if bent else []
     found = figures(spans, events, now_ms=now_ms, zone=zone, cut_at=midnight, running=running)
     days = found.bots[0].days if found.bots else ()
     return next((day.tally for day in days if day.label_at == midnight), Tally())

@@ -1,7 +1,7 @@
 """Sessions, outages and links: what happened to a bot, one by one."""
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -51,16 +51,16 @@ class Stories:
     def _session(self, number: int, index: int) -> Session:
         group, following = self._groups[index], self._neighbour(index, 1)
         first, last = group[0], group[-1]
-        began = first.span.run, first.line
-        stop = self._stops.get((last.span.run, last.line_end)) if last.over else None
-        noted = stop if last.over else self._starts.get(began)
+        start = _take(self._starts, first.span.run, first.line)
+        stop = _take(self._stops, last.span.run, last.line_end) if last.over else None
+        noted = stop if last.over else start
         told = Session(
             number=number,
             started_at=first.began,
             ended_at=last.until if last.over else None,
             lasted_ms=sum(each.lasted_ms for each in group),
             links=1 + len(self._handovers.inside(group, closing=True)),
-            cut=self._may_be_cut(index) and began not in self._starts,
+            cut=self._may_be_cut(index) and start is None,
             dropped=following is not None and following[0].span.state in _FAILED,
             log_number=None if noted is None else noted.id,
         )
@@ -87,7 +87,7 @@ class Stories:
             attempts=sum(each.span.attempts for each in group),
             recovered=after is not None and after[0].span.state in UP,
         )
-        stop = self._stops.get((first.span.run, first.line)) if index == 0 else None
+        stop = _take(self._stops, first.span.run, first.line) if index == 0 else None
         # Why the last span ended is no reason for the outage.
         own = next((each for each in group[:-1] if each.cause is not None), None)
         if before is not None and before[-1].span.state in UP:
@@ -118,8 +118,22 @@ def _kind(laid: Laid) -> tuple[int, str]:
     return laid.span.run, "up" if state in UP else "down" if state in DOWN else "neither"
 
 
-def _by_moment(noted: Iterable[Noted], kind: NoteKind) -> dict[tuple[int, int], Event]:
-    return {(event.run, line): event for line, event in noted if event.kind == kind}
+_Moments = dict[tuple[int, int], deque[Event]]
+"""Events by run and moment on its line, in the order of writing: a session may begin and end in one ms."""
+
+
+def _by_moment(noted: Iterable[Noted], kind: NoteKind) -> _Moments:
+    moments: _Moments = defaultdict(deque)
+    for line, event in noted:
+        if event.kind == kind:
+            moments[event.run, line].append(event)
+    return moments
+
+
+def _take(moments: _Moments, run: int, line: int) -> Event | None:
+    """The first that was not taken yet."""
+    found = moments.get((run, line))
+    return found.popleft() if found else None
 
 
 def _with_reason(outage: OutageRow, cause: str | None, row: Event | Span) -> OutageRow:

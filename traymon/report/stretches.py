@@ -67,7 +67,7 @@ class WallClock:
         """
         marks, shifts = self._marks[event.run], self._shifts[event.run]
         for count in (*range(steps, -1, -1), *range(steps + 1, len(shifts))):
-            line = event.at - shifts[count]
+            line: int = event.at - shifts[count]
             if bisect_right(marks, line) == count:
                 return line
         return event.at - shifts[steps]
