@@ -29,6 +29,8 @@ from traymon.slackwire.tokens import Kind, kind_of
 STEP_LIMIT_S = 10.0
 """For each step with Slack (name, TCP, TLS, answer, handshake, hello), as for an attempt to connect."""
 
+_HELLO_LIMIT_S = STEP_LIMIT_S
+
 # What people copy along with a token: quotes, brackets, and what cannot be seen.
 _AROUND = " \t\r\n\"'`<>“”‘’„«»「」\u00a0\u200b\u200c\u200d\u2060\ufeff"
 # The line of a shell or an .env file, or of an HTTP header, that the token stood in.
@@ -258,7 +260,7 @@ def _greeted(wanted: Candidate, cancel: Cancel) -> int | None:
     )
     try:
         with cancel.watch(link.abort):
-            hello = greeting.hello(link, STEP_LIMIT_S, Target.of(wanted.endpoint.api_url).host)
+            hello = greeting.hello(link, _HELLO_LIMIT_S, Target.of(wanted.endpoint.api_url).host)
     finally:
         link.close()
     return hello.num_connections

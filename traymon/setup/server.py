@@ -41,8 +41,8 @@ _silent = logging.Logger("traymon.setup.http", logging.CRITICAL + 1)
 HOST = "127.0.0.1"
 _BODY_LIMIT = 32 * 1024
 """Bytes of a request: two tokens of 4 KB, a name, an address."""
-_FAREWELL_S = 1.0
-"""For answers under way at the end: part of the 2 s that a clean end of traymon may take."""
+_FAREWELL_S = 0.5
+"""For answers under way at the end, twice: part of the 2 s that a clean end of traymon may take."""
 _START_LIMIT_S = 10.0
 """For the loop and its port, which take milliseconds."""
 _COOKIE = "traymon"
@@ -78,7 +78,8 @@ class Server:
         self._spent: set[str] = set()
         self._cookie = ""
         self._checked: Checked | None = None
-        self._busy = False
+        # Calls off the request that is being worked on; ``None`` while none is.
+        self._call_off: Callable[[], None] | None = None
         self._last_use = 0.0
         self.port = 0
         # Set on the loop's thread when the end has begun: an address made now would lead nowhere.
@@ -99,13 +100,16 @@ class Server:
     def open_address(self) -> str:
         """An address that opens the page, once; the one before, if it is unused, does not any more."""
         self._ticket = secrets.token_urlsafe(32)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has just ended, after 15 minutes without use
+                self._loop.call_soon_threadsafe(self._used)
         return f"http://{HOST}:{self.port}/open/{self._ticket}"
 
     def stop(self) -> None:
         """End now; returns when port and thread are gone. From any other thread; idempotent."""
         self._end_soon()
         if self._thread.ident is not None:
-            self._thread.join(_FAREWELL_S * 2)
+            self._thread.join(_FAREWELL_S * 4)
 
     def _end_soon(self) -> None:
         """From any thread."""
@@ -151,6 +155,8 @@ class Server:
         finally:
             self.ending.set()
             self._checked = None
+            if self._call_off is not None:
+                self._call_off()
             await runner.cleanup()
 
     async def _until_the_end(self, stop: asyncio.Event) -> None:
@@ -158,7 +164,7 @@ class Server:
         loop = asyncio.get_running_loop()
         while not stop.is_set():
             left = self._last_use + self._idle_limit_s - loop.time()
-            if self._busy:
+            if self._call_off is not None:
                 left = self._idle_limit_s
             if left <= 0:
                 return
@@ -270,11 +276,16 @@ class Server:
 
     async def _stream(self, request: web.Request, work: Work) -> tuple[web.StreamResponse, Result] | None:
         """Let ``work`` run on a thread, and send each step as it is told; ``None`` while another does."""
-        if self._busy:
+        if self._call_off is not None:
             return None
-        self._busy = True
         answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         cancel, gone = Cancel(), threading.Event()
+
+        def call_off() -> None:
+            cancel.cancel()
+            gone.set()
+
+        self._call_off = call_off
         # From the worker's thread, by way of the loop: steps as they are told, the result at last.
         lines: asyncio.Queue[Step | Result] = asyncio.Queue()
         loop = asyncio.get_running_loop()
@@ -290,10 +301,9 @@ class Server:
                 await _send(answer, asdict(line))
             return answer, line
         finally:
-            self._busy = False
+            self._call_off = None
             self._used()
-            cancel.cancel()
-            gone.set()
+            call_off()
 
 
 def _work(work: Work, put: Callable[[Step | Result], object], cancel: Cancel, gone: threading.Event) -> None:
