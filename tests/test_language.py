@@ -155,7 +155,7 @@ def test_durations_in_japanese(japanese, ms, text):
 def test_moments_in_japanese(japanese):
     with time_machine.travel(datetime(2016, 12, 20, tzinfo=UTC), tick=False):
         assert words.clock_time(NIGHT) == words.clock_time(NIGHT, now_ms=NIGHT) == local(NIGHT)
-        assert words.clock_time(NIGHT, now_ms=0) == f"2016年12月{day_of(NIGHT)}日 {local(NIGHT)}"
+        assert words.clock_time(NIGHT, now_ms=0) == f"2016/12/{day_of(NIGHT)} {local(NIGHT)}"
     assert words.clock_time(10**17) == "?"
 
 
@@ -176,8 +176,8 @@ def test_days_and_months_as_the_language_writes_them():
     )
     words.choose("ja", {})
     assert (words.day(night), words.day(night, weekday=True), words.month(night)) == (
-        "2016年12月20日",
-        "2016年12月20日（火）",
+        "2016/12/20",
+        "2016/12/20（火）",
         "2016年12月",
     )
 
