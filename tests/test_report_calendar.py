@@ -61,6 +61,14 @@ def test_a_piece_of_yesterday_that_comes_again_belongs_to_today() -> None:
     assert day("America/St_Johns", begin)[1] - begin == 25 * HOUR
 
 
+def test_a_change_that_begins_before_midnight_and_ends_after_it_leaves_no_hole() -> None:
+    # Toronto went forward from 23:30 to 00:30 on 1919-03-30: there was no midnight.
+    change = utc(1919, 3, 31, 4, 30)
+    before, after = day("America/Toronto", change - 1), day("America/Toronto", change + HOUR)
+    assert before[1] == after[0]
+    assert day("America/Toronto", change) in (before, after)
+
+
 def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
     calendar = Calendar(ZoneInfo("Asia/Tokyo"))
     at = utc(2016, 12, 20, 3)

@@ -39,7 +39,7 @@ def a_world(folder: str, beginning: tuple[str, datetime], moves: list[Move], end
 ENDS = st.none() | st.builds(End, st.booleans(), st.integers(0, 60), st.just(False))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.sampled_from(BEGINNINGS), LIVES, ENDS)
 def test_every_figure_is_the_one_counted_by_quarters_of_an_hour(
     beginning: tuple[str, datetime], moves: list[Move], end: End | None

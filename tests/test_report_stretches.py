@@ -68,6 +68,11 @@ def test_an_event_in_the_ms_of_a_step_that_was_written_after_it_lies_at_the_step
     assert wall.noted[0].line == 150
 
 
+def test_an_event_at_a_time_that_never_was_lies_where_it_was_written() -> None:
+    wall = WallClock("bot", [step(1_150, 1_000), start(700)])
+    assert wall.noted[0].line == -300
+
+
 def test_a_damaged_step_is_no_step() -> None:
     broken = Event(1, 10, MACHINE, NoteKind.CLOCK, {"step_ms": "soon"}, run=RUN)
     assert WallClock("bot", [broken]).lay_out(RUN, 0, 20, 20) == [Stretch(0, 20, 0)]

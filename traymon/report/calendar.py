@@ -112,5 +112,5 @@ def _read_locally(utc: datetime) -> datetime:
     seconds = (utc - _NAIVE_EPOCH).total_seconds()
     try:
         return datetime.fromtimestamp(seconds)  # noqa: DTZ006 - the system's local time is what is asked for
-    except (OverflowError, OSError, ValueError):
+    except (OverflowError, OSError, ValueError):  # pragma: no cover - Windows knows nothing before 1970
         return utc - timedelta(seconds=time.timezone)

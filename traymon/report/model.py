@@ -82,7 +82,8 @@ class Period:
     """A local day, week or month from ``label_at`` to ``ends_at`` (excluded).
 
     It begins at the first instant whose local date is its own (23 and 25 hours are possible lengths of a day). Its
-    tally counts what the report covers of it: the first and the last period may be there in part.
+    tally counts what the report covers of it: the first and the last period may be there in part. Where the clock was
+    set back into it, more time may have passed than it is long.
     """
 
     label_at: int
@@ -95,6 +96,8 @@ class Period:
 class Piece:
     """A band of a timeline from ``at`` to ``until``; neighbours in one state are joined.
 
+    Bands follow one another as time passed: where the clock was set back they overlap, and a later one is the one that
+    was true last. Where the clock was set forward, or the log knows nothing, is a hole.
     ``state`` is a :class:`~traymon.keeper.core.states.State`, or ``attached`` or ``detached`` in the lane of programs.
     ``cause`` says why it ended, where the log does.
     """

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice, pairwise
+from itertools import pairwise
 
 from traymon.keeper.core.effects import NoteKind
 from traymon.keeper.core.states import UP, State
@@ -91,7 +91,8 @@ def _watched(lane: Lane, line: int, line_end: int) -> tuple[int, int]:
     """Of a piece of the line: how much was answered, and of how much that is known."""
     answered = watched = 0
     first = max(0, bisect_right(lane, line, key=lambda piece: piece[0]) - 1)
-    for begin, end, attached in islice(lane, first, None):
+    for number in range(first, len(lane)):
+        begin, end, attached = lane[number]
         if begin >= line_end:
             break
         common = max(0, min(end, line_end) - max(begin, line))

@@ -70,6 +70,8 @@ def _events(view: LogView, bot: str | None, shown: Window) -> list[Event]:
     if since is not None:
         told = (span.started_at for span in shown.spans if span.state in UP or span.state in DOWN)
         since = min([since, *told])
+    if bot is None and since is None:
+        return view.events()
     found = [*view.events(MACHINE), *view.events(bot, since)]
     return sorted({event.id: event for event in found}.values(), key=lambda event: event.id or 0)
 

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import Any
 
 from traymon.keeper.core.causes import Cause
 from traymon.keeper.core.effects import NoteKind
@@ -59,48 +60,46 @@ class Stories:
             started_at=first.began,
             ended_at=last.until if last.over else None,
             lasted_ms=sum(each.lasted_ms for each in group),
+            **(_reason(last.cause, last.span) if last.over else {}),
             links=1 + len(self._handovers.inside(group, closing=True)),
+            estimated=last.over and last.cause == Cause.TRAYMON_DIED,
             cut=self._may_be_cut(index) and start is None,
             dropped=following is not None and following[0].span.state in _FAILED,
             log_number=None if noted is None else noted.id,
         )
-        if last.over:
-            told = replace(
-                told,
-                cause=last.cause,
-                close_code=last.span.close_code,
-                detail=last.span.detail,
-                evidence=last.span.evidence,
-                estimated=last.cause == Cause.TRAYMON_DIED,
-            )
         return _uncut(told, stop)
 
     def _outage(self, number: int, index: int) -> OutageRow:
-        group, before, after = self._groups[index], self._neighbour(index, -1), self._neighbour(index, 1)
+        group, after = self._groups[index], self._neighbour(index, 1)
         first, last = group[0], group[-1]
         failures = self._failures.inside(group, closing=False)
-        told = OutageRow(
+        stop = _take(self._stops, first.span.run, first.line) if index == 0 else None
+        reason = self._why(index, stop, failures)
+        seen = dict.fromkeys([reason.get("cause"), *(event.cause for event in failures)])
+        return OutageRow(
             number=number,
             started_at=first.began,
             ended_at=last.until if last.over else None,
             lasted_ms=sum(each.lasted_ms for each in group),
+            **reason,
+            causes=tuple(cause for cause in seen if cause is not None),
             attempts=sum(each.span.attempts for each in group),
             recovered=after is not None and after[0].span.state in UP,
+            cut=self._may_be_cut(index) and stop is None and first.span.state in _FAILED,
         )
-        stop = _take(self._stops, first.span.run, first.line) if index == 0 else None
-        # Why the last span ended is no reason for the outage.
-        own = next((each for each in group[:-1] if each.cause is not None), None)
+
+    def _why(self, index: int, stop: Event | None, failures: Sequence[Event]) -> dict[str, Any]:
+        """Why the session before an outage ended, by its span or by ``stop``; else why the first attempt failed."""
+        before = self._neighbour(index, -1)
         if before is not None and before[-1].span.state in UP:
-            told = _with_reason(told, before[-1].cause, before[-1].span)
-        elif stop is not None:
-            told = _with_reason(told, stop.cause, stop)
-        elif own is not None:
-            told = _with_reason(told, own.cause, own.span)
-        elif failures:
-            told = _with_reason(told, failures[0].cause, failures[0])
-        seen = dict.fromkeys([told.cause, *(event.cause for event in failures)])
-        cut = self._may_be_cut(index) and stop is None and first.span.state in _FAILED
-        return replace(told, causes=tuple(cause for cause in seen if cause is not None), cut=cut)
+            return _reason(before[-1].cause, before[-1].span)
+        if stop is not None:
+            return _reason(stop.cause, stop)
+        # Why the last span ended is no reason for the outage.
+        for each in self._groups[index][:-1]:
+            if each.cause is not None:
+                return _reason(each.cause, each.span)
+        return _reason(failures[0].cause, failures[0]) if failures else {}
 
     def _neighbour(self, index: int, step: int) -> list[Laid] | None:
         """The group before or after, if it is of the same run of traymon."""
@@ -136,8 +135,9 @@ def _take(moments: _Moments, run: int, line: int) -> Event | None:
     return found.popleft() if found else None
 
 
-def _with_reason(outage: OutageRow, cause: str | None, row: Event | Span) -> OutageRow:
-    return replace(outage, cause=cause, close_code=row.close_code, detail=row.detail, evidence=row.evidence)
+def _reason(cause: str | None, row: Event | Span) -> dict[str, Any]:
+    """The fields in which a session and an outage say why."""
+    return {"cause": cause, "close_code": row.close_code, "detail": row.detail, "evidence": row.evidence}
 
 
 def _uncut(session: Session, stop: Event | None) -> Session:

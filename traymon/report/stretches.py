@@ -51,7 +51,7 @@ class WallClock:
         told: list[tuple[int, Event]] = []
         for event in events:
             if event.bot == bot:
-                told.append((len(self._marks[event.run]), event))
+                told.append((len(self._marks.get(event.run, ())), event))
             step = event.facts.get("step_ms")
             if event.kind == NoteKind.CLOCK and isinstance(step, int) and event.bot in (bot, MACHINE):
                 shift = self._shifts[event.run][-1] + step
@@ -65,6 +65,8 @@ class WallClock:
 
         It may be dated back to before some of them, and a step that came in the same ms may have been written later.
         """
+        if event.run not in self._marks:
+            return event.at
         marks, shifts = self._marks[event.run], self._shifts[event.run]
         for count in (*range(steps, -1, -1), *range(steps + 1, len(shifts))):
             line: int = event.at - shifts[count]
@@ -74,7 +76,7 @@ class WallClock:
 
     def stretches(self, run: int, line: int, until: int) -> list[Stretch]:
         """What lies between two points of the line, at least one stretch, in order."""
-        marks, shifts = self._marks[run], self._shifts[run]
+        marks, shifts = self._marks.get(run, []), self._shifts[run]
         steps, last = bisect_right(marks, line), bisect_right(marks, until)
         points = [line, *marks[steps:last], until]
         return [
@@ -99,4 +101,4 @@ class WallClock:
         return [Stretch(ended_at - lasted_ms, ended_at, line)]
 
     def _shown(self, run: int, line: int) -> int:
-        return line + self._shifts[run][bisect_right(self._marks[run], line)]
+        return line + self._shifts[run][bisect_right(self._marks.get(run, ()), line)]
