@@ -68,6 +68,15 @@
   recall();
   apply();
 
+  // A stop for the Tab key only where there is something to scroll.
+  const stops = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+  for (const wide of document.querySelectorAll(".wide[tabindex]")) stops.observe(wide);
+
   for (const stretch of document.querySelectorAll(".stretch")) {
     const view = stretch.querySelector(".window");
     const toEnd = () => { view.scrollLeft = view.scrollWidth; };
