@@ -110,6 +110,14 @@ def test_setting(center: Center, screen: Screen) -> None:
     assert screen.next_show().kind is Kind.PERSON
 
 
+def test_answer_to_a_person_is_shown_whatever_the_setting(center: Center, screen: Screen) -> None:
+    center.set_enabled(False)
+    center.notice("Copied", "The diagnostics are in the clipboard.")
+    show = screen.next_show()
+    assert (show.kind, show.title, show.pops, show.actions) == (Kind.NOTICE, "Copied", True, ())
+    screen.on_click(show.key, "default")
+
+
 def test_click_runs_on_a_thread_of_its_own(
     center: Center, screen: Screen, clicks: "queue.SimpleQueue[tuple[str, str | None, str]]"
 ) -> None:

@@ -15,10 +15,12 @@ from traymon.notifications.facts import (
     Closed,
     Enabled,
     Event,
+    Kind,
     Quit,
     Seen,
     Show,
     Tick,
+    Urgency,
 )
 from traymon.notifications.policy import Policy
 
@@ -49,7 +51,9 @@ class Center:
         self._clicks = _Clicks(on_action)
         # Guards the two below. Whoever has news puts it there, the thread takes it; nobody does more while holding it.
         self._news = threading.Condition()
-        self._events: deque[tuple[Event, int]] = deque()
+        self._events: deque[tuple[Event | Show, int]] = (
+            deque()
+        )  # a Show: what is not for the policy to decide
         self._seen: tuple[Event, int] | None = (
             None  # only the newest: a thread held up must not pile up pictures
         )
@@ -74,6 +78,21 @@ class Center:
         """The person's setting. Off takes away what is shown."""
         self._tell(Enabled(on))
 
+    def notice(self, title: str, body: str) -> None:
+        """Answer something that the person just did; shown whatever the setting, as it was asked for."""
+        show = Show(
+            key="notice",
+            kind=Kind.NOTICE,
+            replaces=True,
+            pops=True,
+            title=title,
+            body=body,
+            urgency=Urgency.NORMAL,
+            actions=(),
+            bots=(),
+        )
+        self._tell(show)
+
     def stop(self, limit_s: float) -> None:
         """Take away what is shown, and end, within ``limit_s`` seconds. Without :meth:`start`, nothing."""
         if not self._thread.is_alive():
@@ -84,7 +103,7 @@ class Center:
         self._notifier.stop(max(0.0, (end - self._clocks.now()) / 1000))
         self._clicks.stop()
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: Event | Show) -> None:
         with self._news:
             self._events.append((event, self._clocks.now()))
             self._news.notify()
@@ -96,7 +115,7 @@ class Center:
 
     def _clicked(self, key: str, what: str) -> None:
         show = self._shown.get(key)
-        if show is None:
+        if show is None or not show.actions:
             return
         self._tell(Acted(key))
         chosen = show.actions[0] if what == "default" else what
@@ -109,7 +128,7 @@ class Center:
         while True:
             event, at = self._next()
             try:
-                effects = self._policy.receive(event, at)
+                effects = [event] if isinstance(event, Show) else self._policy.receive(event, at)
                 for effect in effects:
                     if isinstance(effect, Show):
                         self._remember(effect)
@@ -121,7 +140,7 @@ class Center:
             if isinstance(event, Quit):
                 return
 
-    def _next(self) -> tuple[Event, int]:
+    def _next(self) -> tuple[Event | Show, int]:
         """The next event and its instant, at the latest a Tick at the policy's deadline."""
         with self._news:
             while True:

@@ -115,6 +115,8 @@ class Kind(StrEnum):
     """The link is up, but no program is attached."""
     BACK = "back"
     """What one of the first two turns into."""
+    NOTICE = "notice"
+    """The answer to something that the person just did, or a word at login."""
 
 
 class Urgency(IntEnum):

@@ -47,6 +47,9 @@ _CATEGORIES = {
 }
 """Of the specification's list; a server may sort and dress by them."""
 
+_TRANSIENT = frozenset({Kind.BACK, Kind.NOTICE})
+"""Of no use later: neither kept in a server's list, nor shown once it could not be shown at once."""
+
 _LABELS = {Action.RECONNECT: words.mark("Reconnect"), Action.LOG: words.mark("View log")}
 
 _CLOSED_BY_PERSON = 2
@@ -223,7 +226,7 @@ class FreedesktopNotifier:
             await self._session.notify(show, self._picture(show.kind))
         except Exception as error:  # noqa: BLE001 - whatever it was, there will be another server or bus
             self._complain(error)
-            return show.kind is Kind.BACK
+            return show.kind in _TRANSIENT
         self._complained = False
         self._shown[show.key] = None
         self._shown.move_to_end(show.key)
@@ -353,7 +356,7 @@ class _Session:
     def _actions(self, show: Show) -> list[str]:
         """Names and labels in turn; ``default`` is a click on the text."""
         assert self._capabilities is not None
-        if "actions" not in self._capabilities:
+        if "actions" not in self._capabilities or not show.actions:
             return []
         named = [("default", show.actions[0]), *((action.value, action) for action in show.actions)]
         return [text for name, action in named for text in (name, words.gettext(_LABELS[action]))]
@@ -428,10 +431,11 @@ def _hints(show: Show) -> dict[str, Variant]:
     hints = {
         "urgency": Variant("y", Urgency(show.urgency).value),
         "desktop-entry": Variant("s", "traymon"),
-        "category": Variant("s", _CATEGORIES[show.kind]),
     }
-    # That all is well again need not be kept in a list; what is still so stays when one of its actions is chosen.
-    hints["transient" if show.kind is Kind.BACK else "resident"] = Variant("b", True)
+    if show.kind in _CATEGORIES:
+        hints["category"] = Variant("s", _CATEGORIES[show.kind])
+    # What is still so stays when one of its actions is chosen.
+    hints["transient" if show.kind in _TRANSIENT else "resident"] = Variant("b", True)
     return hints
 
 
