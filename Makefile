@@ -1,6 +1,7 @@
 # Everything for developing traymon. Each target makes the virtual environment .venv by itself, once.
 #
 #   make demo [SECONDS=40] [NO_TRAY=1]   show what traymon does, without a Slack account
+#   make demo REPLAY=1 [OPEN=1]          the night of 2016, as it was and with traymon
 #   make run  [NO_TRAY=1]                run it for your own bots
 #   make test                            all checks, then all tests
 #   make check                           format, lint, types, layers
@@ -20,6 +21,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The environment of a shell may hold names like these; only what is given to make counts.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 TRAY_OPTION := $(if $(call given,NO_TRAY),--no-tray)
+REPLAY_OPTION := $(if $(call given,REPLAY),--replay)
+OPEN_OPTION := $(if $(call given,OPEN),--open)
 SECONDS_OPTION := $(if $(call given,SECONDS),--seconds $(SECONDS))
 
 .PHONY: help demo run test check bench soak icons screenshots clean
@@ -28,7 +31,7 @@ help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.has-traymon
-	@$(BIN)/traymon demo $(SECONDS_OPTION) $(TRAY_OPTION)
+	@$(BIN)/traymon demo $(REPLAY_OPTION) $(OPEN_OPTION) $(SECONDS_OPTION) $(TRAY_OPTION)
 
 run: $(VENV)/.has-traymon
 	@$(BIN)/traymon run $(TRAY_OPTION)

@@ -9,12 +9,14 @@ from typing import Any
 
 from traymon import words
 from traymon.app.bots import Bots, Kept, paused_setting
+from traymon.app.desk import Desk
 from traymon.app.showing import Showing
 from traymon.app.status import status_of
+from traymon.app.telling import Telling, system_notifier
 from traymon.config import Config, ConfigError, load
 from traymon.desktop.clocks import Clocks, system_clocks
 from traymon.desktop.control import ControlServer
-from traymon.desktop.opening import open_file
+from traymon.desktop.login import LoginNotices, no_token, no_tray
 from traymon.desktop.watch import Watcher, system_watchers
 from traymon.keeper.core import State
 from traymon.keeper.core import events as ev
@@ -25,12 +27,15 @@ from traymon.keeper.shell import Board, Keeper
 from traymon.keeper.shell.surroundings import Surroundings
 from traymon.paths import Profile
 from traymon.sessionlog.recorder import SessionLog
-from traymon.tray.base import Tray
+from traymon.tray.base import WholeTray
+from traymon.tray.choose import bus_address
 
 ANSWER_LIMIT_S = 5.0
 """For a keeper's answer to a click. It answers at once; only a process that was stopped takes longer."""
 STOP_LIMIT_S = 2.0
 """SIGTERM and SIGINT end everything within this time."""
+TELLING_LIMIT_S = 0.5
+"""For the desktop to take notifications away, and for a person's command: neither is worth waiting for at the end."""
 
 
 class UnknownBotError(Exception):
@@ -55,7 +60,7 @@ class App:
         self._config = config
         self._clocks = clocks or system_clocks()
         self._say = say
-        self.board = Board(self._clocks.now)
+        self.board = Board(self._clocks.now, lambda bot, status: self._telling.entered(bot, status))
         self.log = SessionLog(
             profile.db, profile.text_log, self._clocks, on_fault=self._log_fault, on_line=on_line
         )
@@ -73,7 +78,24 @@ class App:
         self.ended = threading.Event()
         self._cause = Cause.QUIT  # why it ends; written by whoever knows of something else
         self._watchers = system_watchers(self._clocks) if watchers is None else watchers
-        self.showing = Showing(profile, self.bots, self.board, self._clocks, self.ended)
+        self._telling = Telling(profile, config, self.bots, self._clocks, say)
+        self.desk = Desk(
+            profile,
+            self.log,
+            tell=self._telling.tell,
+            status=self._status_answer,
+            reload=self.reload,
+            changed=lambda: self.showing.redraw(),
+        )
+        self.showing = Showing(
+            profile,
+            self.bots,
+            self.board,
+            self._clocks,
+            self.ended,
+            choices=lambda: self.desk.choices,
+            on_picture=self._telling.changed,
+        )
         self._surroundings = Surroundings(
             self.bots.keepers,
             self.log,
@@ -84,6 +106,7 @@ class App:
     def start(self) -> None:
         """Open the log and begin to hold every bot. Nothing here waits for Slack, a keyring or a tray."""
         self.log.open()
+        self._telling.start()
         self.bots.hold(self._config.bots, STOP_LIMIT_S)
         try:
             self._control.start()
@@ -103,11 +126,13 @@ class App:
         """End all bots, at the same time, and close the log. A machine that shuts down waits until here."""
         self.ended.set()
         self._control.stop()
+        self.desk.close()
         self.bots.stop(self._cause, STOP_LIMIT_S)
         self.log.close(STOP_LIMIT_S)
         for watcher in self._watchers:
             watcher.stop()
         self.showing.join(STOP_LIMIT_S)
+        self._telling.stop(TELLING_LIMIT_S)
 
     # What people ask
 
@@ -192,7 +217,7 @@ class App:
                 case "reload":
                     return {"ok": True, "say": self.reload()}
                 case "open_log":
-                    self.open_log()
+                    self.desk.open_report()
                     return {"ok": True, "say": []}
                 case "quit":
                     self.end()
@@ -214,9 +239,26 @@ class App:
 
     # What people see
 
-    def use_tray(self, tray: Tray) -> None:
-        """Show everything in ``tray`` until it stops; call from the main thread."""
+    def use_tray(self, tray: WholeTray, environ: Mapping[str, str], *, at_login: bool = False) -> None:
+        """Show everything in ``tray`` until it stops; call from the main thread.
+
+        ``at_login`` there is nobody at a terminal: what is still missing is told by notifications.
+        """
+        notifier = system_notifier(tray, bus_address(environ), self._say)
+        self._telling.use_notifications(notifier, self._clicked, enabled=self.desk.wants_notifications)
+        # Asks the system how the start at login stands, which may take seconds. Daemon: nothing waits for it.
+        threading.Thread(target=self.desk.look, name="choices", daemon=True).start()
+        notices = LoginNotices(
+            [
+                lambda: None if tray.shown else no_tray(environ),
+                lambda: no_token(self.bots.waiting()),
+            ],
+            lambda sentence: self._telling.tell("traymon", sentence),
+        )
+        if at_login:
+            notices.start()
         self.showing.run(tray)
+        notices.stop()
 
     def chosen(self, item: str) -> None:
         """An item of the tray's menu, or a click on the icon. Runs on the tray's own worker thread."""
@@ -229,15 +271,28 @@ class App:
             case "resume":
                 self.resume(bot or None)
             case "log":
-                self.open_log()
+                self.desk.open_report()
+            case "textlog":
+                self.desk.open_text_log()
+            case "diagnostics":
+                self.desk.copy_diagnostics()
+            case "notifications":
+                self._telling.set_enabled(self.desk.toggle_notifications())
+            case "autostart":
+                self.desk.toggle_autostart()
+            case "setup":
+                self.desk.set_up()
+            case "about":
+                self.desk.about()
             case "quit":
                 self.end()
 
-    def open_log(self) -> None:
-        """Show the text log in the person's own viewer."""
-        problem = open_file(self.profile.text_log)
-        if problem:
-            self._say(words.cannot_open_log(str(self.profile.text_log), problem))
+    def _clicked(self, what: str, bot: str | None) -> None:
+        """A click on a notification. Runs on a thread of the notifications' own."""
+        if what == "log":
+            self.desk.open_report()
+        elif bot is None or self.bots.get(bot) is not None:
+            self.reconnect(bot)
 
     def _log_fault(self, sentence: str | None) -> None:
         """The session log is not well, or well again. Runs on the store thread."""

@@ -71,6 +71,10 @@ class Bots:
         """Of all that are held."""
         return [kept.keeper for kept in self._kept.values()]
 
+    def waiting(self) -> dict[str, str]:
+        """Of each bot whose token cannot be read yet, what that waits for."""
+        return {name: kept.token.waits_for for name, kept in self._kept.items() if kept.token.waits_for}
+
     def hold(self, wanted: Iterable[BotConfig], limit_s: float) -> list[str]:
         """Hold exactly these: begin what is new, end what is gone, and both for what has changed.
 

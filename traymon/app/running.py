@@ -16,7 +16,7 @@ from traymon.desktop.terminal import Terminal
 from traymon.paths import Profile
 
 
-def run_app(profile: Profile, *, use_tray: bool) -> int:
+def run_app(profile: Profile, *, use_tray: bool, at_login: bool = False) -> int:
     """``traymon run``: keep every configured bot until told to end. Returns the exit code.
 
     Raises :class:`~traymon.config.ConfigError` for a configuration that cannot be used.
@@ -26,13 +26,15 @@ def run_app(profile: Profile, *, use_tray: bool) -> int:
     try:
         lock = _locked(profile, say)
     except AlreadyRunning as running:
+        if at_login:
+            return 0
         return _second_start(profile, running, say)
     with lock, Terminal(sys.stdout) as terminal:
         in_terminal = sys.stdout is not None and sys.stdout.isatty()
         app = App(profile, config, on_line=terminal.line if in_terminal else None, say=say)
         if not config.bots:
             say(words.no_bots(str(profile.config_file)))
-        run_to_end(app, use_tray=use_tray, outlives_terminal=True)
+        run_to_end(app, use_tray=use_tray, outlives_terminal=True, at_login=at_login)
     return 0
 
 
@@ -63,6 +65,7 @@ def run_to_end(
     use_tray: bool,
     beside: Callable[[], None] | None = None,
     outlives_terminal: bool = False,
+    at_login: bool = False,
 ) -> None:
     """Start ``app``, show its tray on this (the main) thread, and stop it when it is told to end.
 
@@ -77,7 +80,7 @@ def run_to_end(
             if use_tray:
                 from traymon.tray.choose import choose_tray
 
-                app.use_tray(choose_tray(app.chosen, os.environ))
+                app.use_tray(choose_tray(app.chosen, os.environ), os.environ, at_login=at_login)
             app.ended.wait()
         finally:
             app.stop()

@@ -1,16 +1,20 @@
-"""What the board says, shown: in the tray, from a thread of its own."""
+"""What the board says, shown: in the tray and by notifications, from a thread of its own."""
 
 import logging
 import threading
+from collections.abc import Callable
+from datetime import datetime
 
 from traymon.app.bots import Bots
 from traymon.app.status import programs, wall, workspace
 from traymon.desktop.clocks import Clocks
 from traymon.keeper.shell import Board, Picture, Shown
 from traymon.paths import Profile
-from traymon.sessionlog.view import LogView, Outage
+from traymon.report.calendar import SystemZone
+from traymon.report.store import today
+from traymon.sessionlog.view import LogUnreadableError, LogView, Outage
 from traymon.tray.base import Tray, TrayView
-from traymon.tray.view import BotView, view
+from traymon.tray.view import BotView, Choices, Today, view
 
 _log = logging.getLogger(__name__)
 
@@ -22,15 +26,27 @@ class Showing:
     """Follows the board for as long as the tray is there."""
 
     def __init__(
-        self, profile: Profile, bots: Bots, board: Board, clocks: Clocks, ended: threading.Event
+        self,
+        profile: Profile,
+        bots: Bots,
+        board: Board,
+        clocks: Clocks,
+        ended: threading.Event,
+        *,
+        choices: Callable[[], Choices],
+        on_picture: Callable[[Picture], None],
     ) -> None:
+        """``choices`` are what the menu ticks; ``on_picture`` is told of every picture too, and must not wait."""
         self._profile = profile
         self._bots = bots
         self._board = board
         self._clocks = clocks
         self._ended = ended
+        self._choices = choices
+        self._on_picture = on_picture
         self._tray: Tray | None = None
-        self._outages: dict[str, tuple[object, Outage | None]] = {}  # only the UI thread's
+        # What the log told of each bot, and for what it was asked. Only the UI thread's.
+        self._told: dict[str, tuple[object, Outage | None, Today | None]] = {}
         # Set when everything is to be drawn anew though the board did not change; the UI thread clears it.
         self._redraw = threading.Event()
         # Draws what the board says. Daemon, and joined in join(): it only hands views to the tray.
@@ -73,6 +89,7 @@ class Showing:
             seen = self._board.wait(seen, lambda: self._ended.is_set() or self._redraw.is_set())
             self._redraw.clear()
             try:
+                self._on_picture(seen)
                 self._tray.show(self.view(seen))
             except Exception:  # noqa: BLE001 - a bad picture must not end the showing
                 _log.exception("the tray could not be drawn; the next change tries again")
@@ -83,13 +100,15 @@ class Showing:
         bots = [
             bot for name, shown in picture.bots.items() if (bot := self._bot_view(name, shown)) is not None
         ]
-        return view(bots, self._clocks.wall(), [picture.fault] if picture.fault else [])
+        faults = [picture.fault] if picture.fault else []
+        return view(bots, self._clocks.wall(), faults, self._choices())
 
     def _bot_view(self, bot: str, shown: Shown) -> BotView | None:
         kept = self._bots.get(bot)
         if kept is None:
             return None  # just taken out of the configuration
         status = shown.status
+        last_outage, day = self._from_log(bot, shown)
         return BotView(
             name=bot,
             workspace=workspace(kept.keeper),
@@ -99,20 +118,34 @@ class Showing:
             next_try_wall_ms=wall(self._clocks, status.next_try),
             attempting=status.attempting,
             suspect=status.suspect,
-            last_outage=self._last_outage(bot, shown),
+            last_outage=last_outage,
             not_logged_yet=not shown.logged,
             programs=programs(kept.keeper, status),
+            today=day,
         )
 
-    def _last_outage(self, bot: str, shown: Shown) -> Outage | None:
-        """From the log, looked up anew only where the bot's state has changed.
+    def _from_log(self, bot: str, shown: Shown) -> tuple[Outage | None, Today | None]:
+        """The last outage and the day so far, looked up anew only where the bot's state or the day has changed.
 
         While the log lags it is not looked at: it has nothing new, and a disk that hangs must not keep an icon green.
         """
-        known = self._outages.get(bot)
-        if not shown.logged:
-            return known[1] if known is not None else None
-        key = (shown.status.state, shown.status.since)
-        if known is None or known[0] != key:
-            known = self._outages[bot] = (key, LogView(self._profile.db).last_outage(bot))
-        return known[1]
+        known = self._told.get(bot)
+        now = self._clocks.wall()
+        if shown.logged:
+            key = (shown.status.state, shown.status.since, _local_day(now))
+            if known is None or known[0] != key:
+                log = LogView(self._profile.db)
+                known = self._told[bot] = (key, log.last_outage(bot), _today(log, bot, now))
+        return (None, None) if known is None else known[1:]
+
+
+def _local_day(wall_ms: int) -> object:
+    return datetime.fromtimestamp(wall_ms / 1000).astimezone().date()
+
+
+def _today(log: LogView, bot: str, now: int) -> Today | None:
+    try:
+        tally = today(log, bot, now, SystemZone(), running=True)
+    except LogUnreadableError:
+        return None
+    return Today(tally.up_ms, tally.down_ms, now)

@@ -29,6 +29,8 @@ class Token:
         self._value: str | None = None
         self._may_prompt = True
         self._said = ""
+        self.waits_for: str | None = None
+        """What a token that cannot be read yet waits for, in a sentence."""
 
     def read(self) -> str:
         """The token. Raises SecretUnavailable. Runs on link threads and that of presence.
@@ -43,9 +45,11 @@ class Token:
                     self._source, self._bot, self._which, profile=self._profile, unlock=unlock
                 )
             except SecretUnavailable as error:
+                self.waits_for = str(error) if error.waits else None
                 self._tell(str(error))
                 raise
             self._value = value
+            self.waits_for = None
         return value
 
     def _tell(self, reason: str) -> None:

@@ -12,8 +12,9 @@ from traymon.desktop.terminal import unhurried_stderr
 
 @click.command()
 @click.option("--no-tray", is_flag=True, help="Hold the bots without an icon.")
+@click.option("--at-login", is_flag=True, hidden=True)
 @click.pass_obj
-def run(context: Context, no_tray: bool = False) -> None:
+def run(context: Context, no_tray: bool = False, at_login: bool = False) -> None:
     """Keep the configured bots online, from the tray."""
     config_file = context.profile.config_file
     if context.named and not config_file.exists():
@@ -26,7 +27,7 @@ def run(context: Context, no_tray: bool = False) -> None:
     from traymon.app import run_app
 
     with unhurried_stderr():
-        code = run_app(context.profile, use_tray=not no_tray)
+        code = run_app(context.profile, use_tray=not no_tray, at_login=at_login)
     raise SystemExit(code)
 
 

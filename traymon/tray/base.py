@@ -136,6 +136,14 @@ class Tray(Protocol):
         """End :meth:`run`. From any thread and from a signal handler; may be called twice and before ``run``."""
 
 
+class WholeTray(Tray, Protocol):
+    """The tray of a whole desktop, whatever kinds of tray that has."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether something shows the icon now."""
+
+
 class Clicks:
     """Runs what a person chose, one choice after the other, on a thread of its own.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traymon import words
-from traymon.tray.base import Activate, Clicks, Newest, Tray, TrayView
+from traymon.tray.base import Activate, Clicks, Newest, Tray, TrayView, WholeTray
 
 if TYPE_CHECKING:
     from traymon.tray.sni import SniTray
@@ -34,7 +34,7 @@ LEAVE_S = 1.0
 """For a tray's thread to end; one that hangs in its X server or bus is left behind (daemon)."""
 
 
-def choose_tray(on_activate: Activate, environ: Mapping[str, str]) -> Tray:
+def choose_tray(on_activate: Activate, environ: Mapping[str, str]) -> WholeTray:
     """The tray for this desktop. ``on_activate`` is called, on a thread of its own, with the id of what is chosen.
 
     ``environ`` is the process's environment: libraries that open the display look there too. Raises nothing: where
@@ -129,6 +129,11 @@ class LinuxTray:
             "No panel with a tray is there; traymon runs on and shows its icon as soon as one starts (GNOME needs "
             "the extension “AppIndicator and KStatusNotifierItem Support”)."
         )
+
+    @property
+    def shown(self) -> bool:
+        """Whether a panel shows the icon now."""
+        return self._shown_by is not None
 
     def run(self) -> None:
         """Show the icon until :meth:`stop`, in whatever tray there is."""
@@ -242,6 +247,11 @@ class NoTray:
     def host(self) -> str:
         """Why there is no tray."""
         return self._sentence
+
+    @property
+    def shown(self) -> bool:
+        """Never."""
+        return False
 
     def run(self) -> None:
         """Say why there is no tray, and wait for :meth:`stop`."""

@@ -53,6 +53,11 @@ def icon_image(name: IconName, size: int, *, look: Look = Look.OUTLINED, mixed: 
     return _icon_image(name, size, look, mixed)
 
 
+def icon_file(name: IconName) -> Path:
+    """The file of a large icon that reads on any ground: for notifications."""
+    return _folder() / f"icons/png/{Look.OUTLINED}/{name}-{LARGE}.png"
+
+
 def application_icon(size: int) -> Image.Image:
     """The application's own icon, as RGBA. Raises ValueError for a size below one."""
     return _sized(size, APPLICATION_SIZES, lambda known: f"traymon/{known}.png")

@@ -103,6 +103,21 @@ class NativeTray:
         self._stopped = True
         self._icon.stop()
 
+    def notify(self, message: str, title: str) -> None:
+        """Show a notification of the system's; from any thread. Before the icon is there, nothing."""
+        if self._begun:
+            self._post(lambda: self._icon.notify(message, title))
+
+    def remove_notification(self) -> None:
+        """Take the last notification away; from any thread."""
+        if self._begun:
+            self._post(self._icon.remove_notification)
+
+    @property
+    def shown(self) -> bool:
+        """Whether a place for the icon is there."""
+        return True
+
     def _begin(self) -> None:
         if self._stopped:
             self._icon.stop()  # stop() came before pystray's loop could hear it
