@@ -4,6 +4,7 @@
 // it ended. All texts for people come from the server; everything is put in place as text, never as markup.
 
 const byId = (id) => document.getElementById(id);
+byId("no-script").hidden = true;
 const said = document.body.dataset;
 const MARKS = { running: "", ok: "✓", warning: "!", failed: "✕" };
 
