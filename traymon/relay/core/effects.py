@@ -45,7 +45,7 @@ class NoteKind(StrEnum):
     ACKED = "acked"  # Socket Mode: its acknowledgement went up
     LOST_ACK = "lost_ack"  # Socket Mode: it acknowledged, but the link that brought the envelope had ended
     LATE_ACK = "late_ack"  # Socket Mode: of what another program acknowledged before, or of nothing known
-    OVERDUE = "overdue"  # Socket Mode: it did not acknowledge in time, so another got the envelope, or Slack's time ended
+    OVERDUE = "overdue"  # Socket Mode: it did not acknowledge before another got the envelope, or Slack's time ended
     GARBAGE = "garbage"  # it sent what no client of Slack's sends
 
 

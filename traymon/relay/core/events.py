@@ -67,7 +67,7 @@ class FromProgram:
 
 @dataclass(frozen=True, slots=True)
 class SendFailed:
-    """The system did not take the text of a :class:`~traymon.relay.core.effects.ToSlack`: that of ``link``, unchanged."""
+    """The system did not take a :class:`~traymon.relay.core.effects.ToSlack`, whose link and text these are."""
 
     link: int
     text: str
