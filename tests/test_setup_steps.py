@@ -25,6 +25,8 @@ def profile(tmp_path):
 
 @pytest.fixture(autouse=True)
 def no_keyring(monkeypatch):
+    monkeypatch.delenv("SLACK_BOT_TOKEN", raising=False)
+    monkeypatch.delenv("SLACK_APP_TOKEN", raising=False)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     monkeypatch.setattr(module, "WATCH_PAUSE_S", 0.001)
 
@@ -88,6 +90,14 @@ def test_the_environment_is_said_to_be_set_and_not_waited_for(profile, monkeypat
     monkeypatch.setenv("A_TOKEN", CANARY)
     end, told = kept(profile, KeepRequest("a", "env", variable="A_TOKEN", replace=True))
     assert (end, told["keep"].outcome) == ("online", Outcome.OK)
+
+
+def test_a_bot_that_the_environment_made_is_not_lost_without_a_word(profile, monkeypatch):
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-old")
+    _, told = kept(profile, KeepRequest("a", "file"))
+    assert told["environment"].outcome is Outcome.WARNING
+    _, told = kept(profile, KeepRequest("b", "file"))
+    assert "environment" not in told
 
 
 @pytest.mark.parametrize("variable", ["", "1", "A B", "A=B", "$A"])

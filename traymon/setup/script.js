@@ -168,7 +168,7 @@ async function keep(event) {
 }
 
 function finish(end, steps) {
-  for (const part of document.querySelectorAll(".before, #keep")) part.hidden = true;
+  for (const part of document.querySelectorAll(".before, #h-name, #keep")) part.hidden = true;
   for (const field of document.querySelectorAll("input, button")) field.disabled = true;
   byId("done").dataset.end = end;
   byId("h-done").textContent = steps.at(-1).text;

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from traymon import words
-from traymon.config import DEFAULT_API_URL, ConfigError, check_api_url, check_name
+from traymon.config import DEFAULT_API_URL, ConfigError, check_api_url, check_name, load
 from traymon.desktop.control import ControlError, NotRunning
 from traymon.paths import Profile
 from traymon.secrets import Secret, SecretUnavailable
@@ -121,6 +121,7 @@ class Steps:
             return Result("no_keyring", name)
         except OSError as error:
             return _fail(tell, "keep", _not_written(error))
+        from_environment = [] if path.exists() else load(path, os.environ).bots
         try:
             configfile.set_bot(path, table)
         except ConfigError as error:
@@ -129,6 +130,12 @@ class Steps:
             return _fail(tell, "config", _not_written(error))
         text = words.gettext("Written into {file}.").format(file=words.printable(str(path)))
         tell(Step("config", Outcome.OK, text))
+        if from_environment and not (table.token or table.app_token or "").startswith("env:"):
+            text = words.gettext(
+                "So far traymon took its bot from SLACK_BOT_TOKEN or SLACK_APP_TOKEN in the environment; from now on "
+                "only the configuration counts."
+            )
+            tell(Step("environment", Outcome.WARNING, text))
         return self._bring_online(name, tell, gone, watch=not _unset(table))
 
     # Keeping
@@ -238,17 +245,18 @@ def _unset(table: BotTable) -> list[str]:
 
 
 def _kept(table: BotTable) -> Step:
-    place = table.app_token or table.token or ""
+    places = [place for place in (table.app_token, table.token) if place is not None]
     if unset := _unset(table):
         text = words.gettext(
             "Set {variables} in the environment in which traymon starts, then start traymon again."
         ).format(variables=", ".join(unset))
         return Step("keep", Outcome.WARNING, text)
-    if place.startswith("env:"):
+    if places[0].startswith("env:"):
         return Step("keep", Outcome.OK, words.gettext("It stays in the environment, where traymon reads it."))
-    if place.startswith("file:"):
-        text = words.gettext("Kept in {file}, which only you can read.")
-        return Step("keep", Outcome.OK, text.format(file=words.printable(place.removeprefix("file:"))))
+    if places[0].startswith("file:"):
+        files = ", ".join(place.removeprefix("file:") for place in places)
+        text = words.gettext("Kept in {file}, which only you can read.").format(file=words.printable(files))
+        return Step("keep", Outcome.OK, text)
     return Step("keep", Outcome.OK, words.gettext("Kept in the keyring."))
 
 
