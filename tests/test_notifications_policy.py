@@ -32,6 +32,7 @@ WALL = 1_482_186_550_000  # 2016-12-19 22:29:10 UTC
 
 NO_ROUTE = Failure(Cause.NO_ROUTE, Phase.TCP)
 DNS = Failure(Cause.DNS, Phase.DNS, evidence={"host": "slack.com"})
+RESET = Failure(Cause.RESET, Phase.LIVE)
 HUNG_UP = Failure(Cause.ABRUPT_CLOSE, Phase.LIVE, close_code=1006)
 REVOKED = Failure(Cause.REFUSED_TOKEN, Phase.API, "token_revoked")
 LOCKED = Failure(Cause.NO_TOKEN, Phase.TOKEN, "The keyring is locked: unlock it.")
@@ -389,6 +390,74 @@ def test_outage_that_is_kept_quiet_pops_up_as_soon_as_it_may() -> None:
     assert len(story.shown) == 5
 
 
+def test_return_is_kept_a_place() -> None:
+    story = Story("deploybot")
+    story.become(State.OFFLINE, HUNG_UP)
+    for failure in (DNS, NO_ROUTE, RESET):
+        story.wait(MINUTE)
+        story.become(State.OFFLINE, failure)
+    assert [show.kind for show in story.popped] == [Kind.OUTAGE] * 3
+    assert only(story.become(State.ONLINE)).kind is Kind.BACK
+
+
+def test_dismissal_gives_the_place_back() -> None:
+    story = Story("a", "b")
+    flap(story, 1)
+    story.become(State.OFFLINE, HUNG_UP, "a")
+    story.hear(Closed(only(story.wait(MINUTE)).key, by_person=True))
+    story.become(State.ONLINE, None, "b", unattended=True)
+    assert only(story.wait(MINUTE)).kind is Kind.PROGRAM
+
+
+def test_one_that_joins_a_dismissed_one_needs_two_places() -> None:
+    story = Story("a", "b")
+    flap(story, 1)
+    story.become(State.OFFLINE, HUNG_UP, "a")
+    story.hear(Closed(only(story.wait(MINUTE)).key, by_person=True))
+    story.become(State.OFFLINE, HUNG_UP, "b")
+    assert story.wait(10 * MINUTE) == []
+    assert only(story.wait(HOUR)).bots == ("a", "b")
+
+
+def test_one_that_may_not_join_is_counted_and_holds_up_no_return() -> None:
+    story = Story("a", "b")
+    flap(story, 1)
+    story.become(State.OFFLINE, HUNG_UP, "a")
+    story.wait(MINUTE)
+    story.become(State.OFFLINE, HUNG_UP, "b")
+    assert story.wait(MINUTE) == []
+    back = only(story.become(State.ONLINE, None, "a"))
+    assert (back.kind, back.bots) == (Kind.BACK, ("a",))
+    story.become(State.ONLINE)
+    story.wait(2 * HOUR)
+    story.become(State.OFFLINE, HUNG_UP, "a")
+    assert "1 more outage was not shown" in only(story.wait(MINUTE)).body
+
+
+def test_one_that_may_not_join_and_is_back_first_is_counted() -> None:
+    story = Story("a", "b")
+    flap(story, 1)
+    story.become(State.OFFLINE, HUNG_UP, "a")
+    story.wait(MINUTE)
+    story.become(State.OFFLINE, HUNG_UP, "b")
+    story.wait(MINUTE)
+    story.become(State.ONLINE, None, "b")
+    story.become(State.ONLINE)
+    story.wait(2 * HOUR)
+    story.become(State.OFFLINE, HUNG_UP, "a")
+    assert "1 more outage was not shown" in only(story.wait(MINUTE)).body
+
+
+def test_off_forgets_what_was_not_shown() -> None:
+    story = Story("deploybot")
+    flap(story, 10)
+    story.hear(Enabled(False))
+    story.hear(Enabled(True))
+    story.wait(2 * HOUR)
+    story.become(State.OFFLINE, HUNG_UP)
+    assert "not shown" not in only(story.wait(MINUTE)).body
+
+
 # What needs a person
 
 
@@ -482,6 +551,15 @@ def test_program_is_not_missed_first_while_the_link_is_down() -> None:
     assert isinstance(outage_over, Show)
     assert isinstance(missed, Show)
     assert (outage_over.kind, missed.kind) == (Kind.BACK, Kind.PROGRAM)
+
+
+def test_program_is_not_missed_for_a_sleep() -> None:
+    story = Story("deploybot")
+    story.become(State.ONLINE, unattended=True)
+    story.sleep(8 * HOUR)
+    assert story.hear(Tick()) == []
+    assert story.wait(MINUTE - 1) == []
+    assert only(story.wait(1)).kind is Kind.PROGRAM
 
 
 def test_programs_keep_to_the_limit() -> None:
