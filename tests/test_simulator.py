@@ -25,17 +25,24 @@ import trustme
 import websocket
 from websocket import ABNF
 
+from tests.simulator_client import (
+    APP_TOKEN,
+    OTHER,
+    PATIENCE_S,
+    TOKEN,
+    call,
+    connect,
+    last_link,
+    online,
+    ping,
+    request,
+)
 from traymon import simulator as sim
 from traymon.simulator import Simulator
-from traymon.simulator.bots import TierOne
+from traymon.simulator.bots import Bucket
 from traymon.simulator.clock import now_ms
 from traymon.simulator.faults import Armoury
-from traymon.simulator.truth import LinkRecord
 
-TOKEN = "xoxb-simulated"
-OTHER = "xoxb-other"
-APP_TOKEN = "xapp-simulated"
-PATIENCE_S = 10.0
 NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
@@ -46,45 +53,6 @@ def slack() -> Iterator[Simulator]:
         yield simulator
         bugs = [odd for odd in simulator.truth().oddities if "bug of the simulator" in odd]
     assert not bugs
-
-
-def request(slack: Simulator, method: str, token: str | None = TOKEN, **form: str) -> urllib.request.Request:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    body = urllib.parse.urlencode(form).encode()
-    return urllib.request.Request(slack.api_url + method, data=body, headers=headers)
-
-
-def call(slack: Simulator, method: str, token: str | None = TOKEN, **form: str) -> dict[str, Any]:
-    with urllib.request.urlopen(request(slack, method, token, **form), timeout=PATIENCE_S) as response:
-        assert response.status == 200
-        assert response.headers["Content-Type"] == "application/json; charset=utf-8"
-        answer: dict[str, Any] = json.load(response)
-        return answer
-
-
-def connect(
-    slack: Simulator, method: str = "rtm.connect", token: str = TOKEN, **options: Any
-) -> websocket.WebSocket:
-    url = call(slack, method, token)["url"]
-    return websocket.create_connection(url, timeout=PATIENCE_S, **options)
-
-
-def online(slack: Simulator, token: str = TOKEN) -> websocket.WebSocket:
-    link = connect(slack, token=token)
-    assert json.loads(link.recv()) == {"type": "hello"}
-    return link
-
-
-def ping(link: websocket.WebSocket, number: int) -> dict[str, Any]:
-    link.send(json.dumps({"id": number, "type": "ping", "time": 1234}))
-    answer: dict[str, Any] = json.loads(link.recv())
-    return answer
-
-
-def last_link(slack: Simulator) -> LinkRecord:
-    """The newest link, once it is over and gone."""
-    assert slack.wait(lambda: slack.truth().links and slack.truth().links[-1].gone_at is not None, PATIENCE_S)
-    return slack.truth().links[-1]
 
 
 class TestWebApi:
@@ -192,7 +160,7 @@ class TestWebApi:
         assert answers == ["ok", "ok", "ratelimited", "ok"]
 
     def test_the_bucket_refills(self) -> None:
-        tier = TierOne(burst=2, refill_s=60)
+        tier = Bucket(burst=2, refill_s=60)
         assert [tier.take(0), tier.take(0), tier.take(0)] == [None, None, 60]
         assert tier.take(59_000) == 1
         assert tier.take(60_000) is None

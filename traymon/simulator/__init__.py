@@ -13,6 +13,7 @@ The faults stand in one table at the top of :mod:`traymon.simulator.faults`.
 """
 
 from traymon.simulator.faults import (
+    Answer,
     BinaryFrame,
     CallFault,
     Close,
@@ -49,13 +50,15 @@ from traymon.simulator.faults import (
     WrongShape,
 )
 from traymon.simulator.server import Simulator
-from traymon.simulator.truth import CallRecord, LinkRecord, Truth
+from traymon.simulator.truth import CallRecord, DeliveryRecord, LinkRecord, RequestRecord, TextRecord, Truth
 
 __all__ = [
+    "Answer",
     "BinaryFrame",
     "CallFault",
     "CallRecord",
     "Close",
+    "DeliveryRecord",
     "Dribble",
     "DropBeforeHello",
     "Fin",
@@ -79,6 +82,7 @@ __all__ = [
     "NoHello",
     "Portal",
     "PortalHandshake",
+    "RequestRecord",
     "Rst",
     "SayGoodbye",
     "Silence",
@@ -86,6 +90,7 @@ __all__ = [
     "SlackCode",
     "SlowAnswer",
     "SpentUrl",
+    "TextRecord",
     "Truth",
     "UnrequestedSubprotocol",
     "WrongAccept",

@@ -23,7 +23,10 @@ class Bot:
     app_id: str
     app_token: str | None = field(default=None, repr=False)
     manual_away: bool = False
-    tier1: "TierOne | None" = None
+    tier1: "Bucket | None" = None
+    """Of ``rtm.connect`` and ``apps.connections.open``."""
+    sends: "Bucket | None" = None
+    """Of messages sent over RTM."""
 
     @property
     def identity(self) -> Identity:
@@ -57,10 +60,11 @@ def make_bot(seed: int, token: str, name: str, team: str, app_token: str | None)
     )
 
 
-class TierOne:
-    """Slack's Tier 1 as a bucket: ``burst`` calls at once, one more each ``refill_s``.
+class Bucket:
+    """A rate limit of Slack's: ``burst`` at once, one more each ``refill_s``.
 
-    Slack promises "one a minute" and tolerates bursts of a size that it does not tell.
+    Slack promises "one a minute" (Tier 1) or "one a second" (messages) and tolerates bursts of a size that it does
+    not tell.
     """
 
     def __init__(self, burst: int, refill_s: float) -> None:
@@ -72,7 +76,7 @@ class TierOne:
         self._at: int | None = None
 
     def take(self, now: int) -> int | None:
-        """Count one call: ``None`` when it is allowed, else the seconds of ``Retry-After``."""
+        """Count one: ``None`` when it is allowed, else the seconds of ``Retry-After``."""
         if self._at is not None:
             self._left_ms = min(self._most_ms, self._left_ms + now - self._at)
         self._at = now

@@ -30,6 +30,7 @@ on coming API calls        ``Simulator.arm(fault, times=1, token=None, method=No
 ``HangUp(how)``            ends the connection instead of answering, by ``Fin()`` or ``Rst()``
 ``SlowAnswer(delay_ms)``   the right answer, late
 ``Portal()``               a redirect to a login page over plain HTTP, as a captive portal does
+``Answer(...)``            no fault: an answer of the test's own, any status, headers and body, as large as wanted
 =========================  =====================================================================================
 
 =========================  =====================================================================================
@@ -198,6 +199,16 @@ class Portal:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of the test's own: ``body``, ``repeat`` times over."""
+
+    body: bytes = b'{"ok": true}'
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json; charset=utf-8"),)
+    repeat: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class HandshakeStatus:
     """An HTTP status instead of 101; Slack's own edge has been seen to say 408."""
 
@@ -284,6 +295,7 @@ CallFault = (
     | HangUp
     | SlowAnswer
     | Portal
+    | Answer
 )
 HandshakeFault = (
     HandshakeStatus

@@ -53,7 +53,7 @@ async def raw(tap: Tap, data: bytes, *, then_fin: bool = True) -> web.StreamResp
 
 
 async def answer_call(
-    tap: Tap, fault: faults.CallFault | None, body: dict[str, object]
+    tap: Tap, request: web.BaseRequest, fault: faults.CallFault | None, body: dict[str, object]
 ) -> web.StreamResponse:
     """Answer an API call with ``body``, unless ``fault`` says otherwise."""
     match fault:
@@ -70,6 +70,8 @@ async def answer_call(
         case faults.HangUp(how):
             (tap.rst if isinstance(how, faults.Rst) else tap.fin)()
             return await never(tap)
+        case faults.Answer():
+            return await _own(request, fault)
         case faults.SlowAnswer(delay_ms):
             await asyncio.sleep(delay_ms / 1000)
             return json_response(body)
@@ -118,6 +120,19 @@ def _status(fault: faults.HttpStatus) -> web.StreamResponse:
         headers=headers,
         content_type="text/html",
     )
+
+
+async def _own(request: web.BaseRequest, answer: faults.Answer) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status)
+    for name, value in answer.headers:
+        response.headers.add(name, value)
+    response.content_length = len(answer.body) * answer.repeat
+    await response.prepare(request)
+    if request.method != "HEAD":
+        for _ in range(answer.repeat):
+            await response.write(answer.body)
+    await response.write_eof()
+    return response
 
 
 async def _dribble(tap: Tap, body: bytes, interval_s: float) -> web.StreamResponse:

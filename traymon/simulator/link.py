@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from aiohttp import WSMsgType, web
 
 from traymon.simulator import faults
 from traymon.simulator.bots import Bot
+from traymon.simulator.clock import now_ms
 from traymon.simulator.tap import Tap
 from traymon.simulator.truth import Ledger
 from traymon.slackwire import frames
@@ -16,8 +17,12 @@ from traymon.slackwire import frames
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 # RFC 6455, 7.1.1: the server closes TCP first; it gives the client a moment to answer the close frame.
 _CLOSE_WAIT_S = 1.0
-# Slack's limit for a message, 16 KB.
+# Slack's limit for a message over RTM, 16 KB; beyond, it disconnects the client.
 LARGEST_MESSAGE = 16 * 1024
+# An acknowledgement may carry a modal, of up to 250 KB.
+LARGEST_ACKNOWLEDGEMENT = 1024 * 1024
+# Slack answers what comes too fast with an error, and disconnects who goes on; after how many it does not tell.
+_REFUSALS = 20
 _MALFORMED = {
     "opcode": bytes([0x83, 0x02]) + b"hi",  # 0x3 is reserved
     "reserved": bytes([0xF1, 0x02]) + b"{}",  # RSV1–3 without an extension
@@ -57,6 +62,7 @@ class ServedLink:
         ledger: Ledger,
         next_ts: Callable[[], str],
         echo_time: Callable[[], bool],
+        on_ack: Callable[["ServedLink", Mapping[str, object]], None],
         peer: str,
     ) -> None:
         self.bot = bot
@@ -70,6 +76,8 @@ class ServedLink:
         self._ledger = ledger
         self._next_ts = next_ts
         self._echo_time = echo_time
+        self._on_ack = on_ack
+        self._refusals = 0
         self._mute = False
         self._close_sent = False  # after a close frame no other may follow (RFC 6455, 5.5.1)
         self._last_id = 0
@@ -219,10 +227,24 @@ class ServedLink:
             self._check_id(message.get("id"))
             self._pong(message)
             return
-        self._ledger.text(self.token, text)
-        if message.get("type") == "message" and self.transport == "rtm":
-            self._check_id(message.get("id"))
-            self._reply(message)
+        self._ledger.text(self.token, self.serial, text)
+        if self.transport == "rtm":
+            self._take_rtm(message)
+        elif isinstance(message.get("envelope_id"), str):
+            self._on_ack(self, message)
+
+    def _take_rtm(self, message: Mapping[str, object]) -> None:
+        match message.get("type"):
+            case "message":
+                self._ledger.sent_by_client(self.serial)
+                self._check_id(message.get("id"))
+                self._reply(message)
+            case "presence_sub":
+                users = message.get("ids")
+                if isinstance(users, list) and all(isinstance(user, str) for user in users):
+                    self._ledger.subscribed(self.serial, tuple(users))
+                else:
+                    self._ledger.odd("a presence_sub without a list of users")
 
     def _pong(self, ping: dict[str, object]) -> None:
         number = ping.get("id")
@@ -230,17 +252,28 @@ class ServedLink:
             return
         self.text(frames.pong(number, ping.get("time") if self._echo_time() else None))
 
-    def _reply(self, message: dict[str, object]) -> None:
+    def _reply(self, message: Mapping[str, object]) -> None:
         number, text = message.get("id"), message.get("text")
         number = number if isinstance(number, int) else None
         if self._mute:
             return
+        if self.bot.sends is not None and self.bot.sends.take(now_ms()) is not None:
+            self._too_fast(number)
+            return
+        self._refusals = 0
         if not isinstance(text, str) or not text:
             self.text(frames.not_sent(number, 2, "message text is missing"))
         elif not message.get("channel"):
             self.text(frames.not_sent(number, 3, "message channel is missing"))
         elif number is not None:
             self.text(frames.sent(number, self._next_ts(), text))
+
+    def _too_fast(self, number: int | None) -> None:
+        # The documentation gives neither code nor words; the shape is that of every refused message.
+        self.text(frames.not_sent(number, 1, "too many messages"))
+        self._refusals += 1
+        if self._refusals > _REFUSALS:
+            self.close(1008, by="rate_limited")
 
     def _check_id(self, number: object) -> None:
         """Ids are positive and unique on a connection; clients count upwards."""

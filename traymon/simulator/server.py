@@ -15,10 +15,11 @@ from typing import Literal, Self, TypeVar, cast
 
 from aiohttp import web
 
-from traymon.simulator import bots, clock, faults, http, webapi
-from traymon.simulator.link import LARGEST_MESSAGE, ServedLink
+from traymon.simulator import bots, clock, envelopes, faults, http, requests, webapi
+from traymon.simulator.files import Files, StoredFile
+from traymon.simulator.link import LARGEST_ACKNOWLEDGEMENT, LARGEST_MESSAGE, ServedLink
 from traymon.simulator.tap import Tap
-from traymon.simulator.truth import Ledger, Truth
+from traymon.simulator.truth import Ledger, TextRecord, Truth
 from traymon.slackwire import frames
 from traymon.slackwire.tickets import Tickets
 
@@ -39,13 +40,15 @@ class Simulator:
     """A Slack stand-in on 127.0.0.1, with faults at will and a record of what really happened.
 
     A context manager; every public method may be called from any thread while it runs, :meth:`truth`,
-    :meth:`open_links` and :meth:`received` also afterwards. Only those three may be called in the predicate of
-    :meth:`wait`: the others wait for the loop, and the loop may be waiting for the predicate's lock.
+    :meth:`open_links`, :meth:`received` and :meth:`texts` also afterwards. Only those four may be called in the
+    predicate of :meth:`wait`: the others wait for the loop, and the loop may be waiting for the predicate's lock.
 
     ``seed`` decides ids and every choice that Slack would make. ``port`` 0 lets the system choose. ``latency_ms``
     delays all that clients send (a round trip takes that much longer). ``tls`` serves https and wss.
     ``socket_ping_ms`` is the interval of the pings on Socket Mode links. ``address`` is the IPv4 address to serve on,
-    ``name`` what URLs call it (default: the address): for a network that a test made.
+    ``name`` what URLs call it (default: the address): for a network that a test made. ``ack_limit_ms`` is Slack's
+    limit for the acknowledgement of an envelope; ``redelivery_factor`` shortens the 1 and 5 minutes after which it
+    delivers an event again.
     """
 
     def __init__(
@@ -58,10 +61,22 @@ class Simulator:
         socket_ping_ms: int = _SOCKET_PING_MS,
         address: str = _LOOPBACK,
         name: str = "",
+        ack_limit_ms: int = envelopes.ACK_LIMIT_MS,
+        redelivery_factor: float = 1.0,
     ) -> None:
         self._ledger = Ledger()
         self._name = name or address
-        self._slack = _Slack(seed, self._ledger, tls, latency_ms, socket_ping_ms, address, self._name)
+        self._slack = _Slack(
+            seed,
+            self._ledger,
+            tls=tls,
+            latency_ms=latency_ms,
+            socket_ping_ms=socket_ping_ms,
+            address=address,
+            name=self._name,
+            ack_limit_ms=ack_limit_ms,
+            redelivery_factor=redelivery_factor,
+        )
         self._wanted_port = port
         self._tls = tls
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -130,8 +145,17 @@ class Simulator:
 
     def rate_limit(self, token: str, burst: int | None = 3, refill_s: float = 60) -> None:
         """Apply Tier 1 to a bot's ``rtm.connect`` and ``apps.connections.open``; ``None`` takes it off again."""
-        limit = None if burst is None else bots.TierOne(burst, refill_s)
+        limit = None if burst is None else bots.Bucket(burst, refill_s)
         self._do(lambda: setattr(self._slack.known(token), "tier1", limit))
+
+    def limit_sends(self, token: str, burst: int | None = 10, refill_s: float = 1) -> None:
+        """Refuse RTM messages beyond one a second and a burst, and close on who goes on; ``None`` takes it off."""
+        limit = None if burst is None else bots.Bucket(burst, refill_s)
+        self._do(lambda: setattr(self._slack.known(token), "sends", limit))
+
+    def haunt(self, app_token: str, ghosts: int) -> None:
+        """Let that many dead links stay registered: ``num_connections`` counts them, they swallow what they get."""
+        self._do(lambda: self._slack.envelopes.haunt(app_token, ghosts))
 
     def echo_time(self, on: bool = True) -> None:
         """Whether pongs echo the ping's ``time``; some of Slack's servers do, some do not (the default here)."""
@@ -200,6 +224,38 @@ class Simulator:
         """Send an event: over RTM to all the token's links, in Socket Mode to any one; to how many."""
         return self._do(lambda: self._slack.broadcast(token, event))
 
+    def deliver(
+        self,
+        app_token: str,
+        payload: Mapping[str, object],
+        kind: envelopes.Kind = "events_api",
+        *,
+        accepts_response_payload: bool | None = None,
+    ) -> str:
+        """Give an envelope to any one Socket Mode link; its ``envelope_id``.
+
+        What is not acknowledged within 3 s, or meets no link, has failed; an event is then delivered again under a
+        new id: at once, after 1 and after 5 minutes. By default all but events accept a response.
+        """
+        return self._do(
+            lambda: self._slack.envelopes.deliver(app_token, kind, payload, accepts_response_payload)
+        )
+
+    def repeat(self, envelope_id: str) -> None:
+        """Deliver an envelope once more, same id and attempt, as Slack sometimes does."""
+        self._do(lambda: self._slack.envelopes.repeat(envelope_id))
+
+    def redeliver(self, app_token: str) -> int:
+        """Let the waits of all events that are not acknowledged be over: delivered again now; how many."""
+        return self._do(lambda: self._slack.envelopes.redeliver(app_token))
+
+    def say(self, token: str, text: str, *, channel: str = "C0GENERAL", user: str = "U0SOMEBODY") -> str:
+        """Let a person say something in a channel; the message's ``ts``.
+
+        With a bot token every RTM link gets it, with an app-level token one Socket Mode link, as an event.
+        """
+        return self._do(lambda: self._slack.say(token, text, channel, user))
+
     def truth(self) -> Truth:
         """What happened so far; immutable."""
         return self._ledger.truth()
@@ -207,6 +263,10 @@ class Simulator:
     def received(self, token: str) -> tuple[str, ...]:
         """The texts that the token's links sent, JSON pings left out; the last 1,000."""
         return self._ledger.received(token)
+
+    def texts(self, token: str) -> tuple[TextRecord, ...]:
+        """The same, with the link and the moment of each."""
+        return self._ledger.texts(token)
 
     def open_links(self, token: str) -> int:
         """How many WebSockets of the token the server holds, greeted or not."""
@@ -241,11 +301,14 @@ class _Slack:
         self,
         seed: int,
         ledger: Ledger,
+        *,
         tls: ssl.SSLContext | None,
         latency_ms: int,
         socket_ping_ms: int,
         address: str,
         name: str,
+        ack_limit_ms: int,
+        redelivery_factor: float,
     ) -> None:
         self.port = 0
         self.echo = False
@@ -262,6 +325,11 @@ class _Slack:
         self._bots: dict[str, bots.Bot] = {}
         self._links: list[ServedLink] = []
         self._taps: dict[asyncio.BaseTransport, Tap] = {}
+        self.envelopes = envelopes.Envelopes(
+            ledger, self._choice, self._greeted, ack_limit_ms, redelivery_factor
+        )
+        self._files = Files(_draw)
+        self._events = 0
         self._tickets = Tickets(_draw)
         self._urls: dict[str, tuple[bots.Bot, str, Literal["rtm", "socket"]]] = {}
         self._last_ts = 0
@@ -274,7 +342,7 @@ class _Slack:
         """Serve until ``stopping`` is set."""
         holder: socket.socket | None = None
         try:
-            self._web = web.Server(self._serve, access_log=None)
+            self._web = web.Server(self._serve, access_log=None, auto_decompress=False)
             holder = _hold_port(self._address, port)
             self.port = holder.getsockname()[1] if holder else port
             await self.accept()
@@ -345,6 +413,28 @@ class _Slack:
     def expire_urls(self) -> None:
         self._tickets = Tickets(_draw)
 
+    def say(self, token: str, text: str, channel: str, user: str) -> str:
+        bot = self.known(token)
+        ts = self.next_ts()
+        event = {
+            "type": "message",
+            "channel": channel,
+            "user": user,
+            "text": text,
+            "team": bot.team_id,
+            "ts": ts,
+            "event_ts": ts,
+        }
+        if token != bot.app_token:
+            self.broadcast(token, event)
+            return ts
+        self._events += 1
+        payload = envelopes.event_payload(
+            bot, {**event, "channel_type": "channel"}, f"Ev{self._events:09d}", clock.wall_ms() // 1000
+        )
+        self.envelopes.deliver(token, "events_api", payload, None)
+        return ts
+
     # What the Web API's methods ask for
 
     def bot_of(self, token: str) -> bots.Bot | None:
@@ -358,6 +448,18 @@ class _Slack:
         while len(self._urls) > _URLS_KEPT:
             del self._urls[next(iter(self._urls))]
         return f"{'wss' if self._tls else 'ws'}://{self._name}:{self.port}/link/{ticket}"
+
+    def address(self, path: str) -> str:
+        """An absolute URL of ours."""
+        return f"{'https' if self._tls else 'http'}://{self._name}:{self.port}{path}"
+
+    def create_file(self, bot: bots.Bot, name: str, length: int) -> StoredFile:
+        """A file that is to be uploaded."""
+        return self._files.create(bot, name, length)
+
+    def find_file(self, file_id: str) -> StoredFile | None:
+        """A file by its id."""
+        return self._files.find(file_id)
 
     def live_links(self, token: str) -> int:
         """How many links with that token were greeted and live."""
@@ -396,7 +498,7 @@ class _Slack:
             return web.Response(status=499)
         try:
             return await self._route(tap, request)
-        except (web.HTTPException, ConnectionError):
+        except (web.HTTPException, ConnectionError, web.PayloadAccessError):
             raise
         except Exception as exc:
             self._ledger.odd(f"a bug of the simulator: {exc!r}")
@@ -405,16 +507,22 @@ class _Slack:
     async def _route(self, tap: Tap, request: web.BaseRequest) -> web.StreamResponse:
         _, _, first = request.path.partition("/")
         first, _, rest = first.partition("/")
-        if first == "api" and rest and request.method in ("GET", "POST"):
+        if first == "api" and rest:
             return await self._call(tap, request, rest)
         if first == "link" and rest:
             return await self._upgrade(tap, request, rest)
+        if first == "upload" and request.method == "POST":
+            return await self._upload(request, rest.removeprefix("v1/"))
+        if first == "files-pri" and rest:
+            return await self._download(request)
         if request.path == "/portal":
             return http.login_page()
         return web.Response(status=404, text="Not Found\n")
 
     async def _call(self, tap: Tap, request: web.BaseRequest, method: str) -> web.StreamResponse:
-        call = await webapi.read_call(request, method)
+        body_read = await requests.read_body(request)
+        call = requests.read_call(request, method, body_read)
+        self._ledger.requested(requests.record_of(request, body_read, call.token, method, call.arguments))
         fault = self.armoury.for_call(call.token, method)
         if isinstance(fault, faults.Portal):
             self._ledger.called(call.token, method, "Portal")
@@ -431,7 +539,30 @@ class _Slack:
             return http.json_response(http.without(body, fault.missing))
         if retry_after is not None and fault is None:
             return http.json_response(body, status=429, headers={"Retry-After": str(retry_after)})
-        return await http.answer_call(tap, fault, body)
+        return await http.answer_call(tap, request, fault, body)
+
+    async def _upload(self, request: web.BaseRequest, ticket: str) -> web.StreamResponse:
+        """The address says whose file it is: Slack asks for no token here. Raw, or one file of a form."""
+        body = await requests.read_body(request)
+        sent = requests.read_call(request, "upload", body).arguments
+        form = next((value for value in sent.values() if isinstance(value, bytes)), None)
+        file = self._files.take_in(ticket, body.head if form is None else form, body.size)
+        if file is None:
+            return web.Response(status=404, text="Not Found\n")
+        self._ledger.requested(requests.record_of(request, body, file.bot.token, "upload", sent))
+        return web.Response(text=f"OK - {body.size}")
+
+    async def _download(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await requests.read_body(request)
+        token = requests.bearer(request)
+        self._ledger.requested(requests.record_of(request, body, token, "download", {}))
+        bot = self._bots.get(token)
+        file = self._files.find(request.path.split("/")[2].partition("-")[2])
+        if bot is None or token == bot.app_token:  # a browser is sent to log in
+            return web.Response(status=302, headers={"Location": "/portal"})
+        if file is None or file.size is None or request.path != file.path:
+            return web.Response(status=404, text="Not Found\n")
+        return web.Response(body=file.content, content_type="application/octet-stream")
 
     # WebSocket
 
@@ -447,7 +578,11 @@ class _Slack:
             return refusal
         # autoping and autoclose off: a silenced link must answer neither. One byte over the limit is read as such.
         ws = web.WebSocketResponse(
-            autoping=False, autoclose=False, compress=False, max_msg_size=LARGEST_MESSAGE, timeout=1
+            autoping=False,
+            autoclose=False,
+            compress=False,
+            max_msg_size=LARGEST_MESSAGE if transport == "rtm" else LARGEST_ACKNOWLEDGEMENT,
+            timeout=1,
         )
         await ws.prepare(request)
         link = ServedLink(
@@ -458,6 +593,7 @@ class _Slack:
             ledger=self._ledger,
             next_ts=self.next_ts,
             echo_time=lambda: self.echo,
+            on_ack=self.envelopes.acknowledged,
             peer=_peer(request),
         )
         self._links.append(link)
@@ -488,12 +624,11 @@ class _Slack:
         if link.transport == "rtm":
             link.hello(0)
             return
-        sockets = self.live_links(link.token) + 1
-        if sockets > _SOCKETS_PER_APP:
+        if self.live_links(link.token) >= _SOCKETS_PER_APP:
             link.text(frames.disconnect("too_many_websockets"))
             link.close(1000, by="too_many_websockets")
             return
-        link.hello(sockets)
+        link.hello(self.envelopes.registered(link.token) + 1)
         self._ping_forever(link)
 
     def _ping_forever(self, link: ServedLink) -> None:

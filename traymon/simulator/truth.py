@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,9 @@ from traymon.simulator.clock import now_ms, wall_ms
 _CALLS_KEPT = 100_000
 _LINKS_KEPT = 100_000
 _TEXTS_KEPT = 1_000
+# Requests are kept with their headers and bodies.
+_REQUESTS_KEPT = 1_000
+_DELIVERIES_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class LinkRecord:
 
     ``ended_by``: the client's ``client_close`` (close frame), ``client_fin``, ``client_rst``, ``client_error`` (it
     broke the protocol); the server's ``fin``, ``rst``, ``close``, ``goodbye``, ``migration``, ``spent_url``,
-    ``too_many_websockets``, ``stop`` (the simulator was stopped). The first end counts.
+    ``too_many_websockets``, ``rate_limited``, ``stop`` (the simulator was stopped). The first end counts.
     """
 
     token: str = field(repr=False)
@@ -46,6 +49,10 @@ class LinkRecord:
     """WebSocket pings received."""
     peer: str = ""
     """The client's address and port, as the server sees them."""
+    sends: int = 0
+    """RTM messages received, those refused included."""
+    presence_sub: tuple[str, ...] | None = None
+    """The users of the last ``presence_sub``; Slack forgets them with the link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,63 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One HTTP request with a whole body, as it came. The last 1,000 are kept."""
+
+    token: str = field(repr=False)
+    method: str
+    """The Web API's method; ``upload`` and ``download`` for files."""
+    at: int
+    verb: str
+    target: str = field(repr=False)
+    """Path and query, undecoded."""
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    arguments: Mapping[str, object] = field(repr=False)
+    """As Slack reads them, the token left out; a multipart body's files as bytes."""
+    body: bytes = field(repr=False)
+    """Empty where it was longer than 1 MB."""
+    size: int
+    sha256: str
+    """Of the body, in hexadecimal."""
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, whatever its case."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """One envelope put on one Socket Mode link. Instants are ms of the clock that counts sleep."""
+
+    token: str = field(repr=False)
+    envelope_id: str
+    kind: str
+    event_id: str
+    """Empty for what is no event: only events are delivered again."""
+    attempt: int
+    """Slack's ``retry_attempt``: 0 for the first delivery."""
+    link: int | None
+    """The link's serial; ``None``: no link was open, or a dead link's registration swallowed it."""
+    at: int
+    acked_at: int | None = None
+    """When the link that it went to acknowledged it."""
+    in_time: bool = False
+    """Whether that was within Slack's 3 s."""
+    response: object = field(default=None, repr=False)
+    """The acknowledgement's ``payload``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextRecord:
+    """One text from a client, JSON pings left out. The last 1,000 of each token are kept."""
+
+    token: str = field(repr=False)
+    link: int
+    at: int
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Truth:
     """A snapshot."""
 
@@ -68,6 +132,8 @@ class Truth:
     calls: tuple[CallRecord, ...]
     oddities: tuple[str, ...]
     """What no well-behaved client does: a repeated message id, text that is no JSON, a frame above 16 KB …"""
+    requests: tuple[RequestRecord, ...] = ()
+    deliveries: tuple[DeliveryRecord, ...] = ()
 
     def links_of(self, token: str) -> tuple[LinkRecord, ...]:
         """The links of one token, oldest first."""
@@ -76,6 +142,14 @@ class Truth:
     def calls_of(self, token: str, method: str | None = None) -> tuple[CallRecord, ...]:
         """The calls made with one token, oldest first."""
         return tuple(c for c in self.calls if c.token == token and method in (None, c.method))
+
+    def requests_of(self, token: str, method: str | None = None) -> tuple[RequestRecord, ...]:
+        """The requests made with one token, oldest first."""
+        return tuple(r for r in self.requests if r.token == token and method in (None, r.method))
+
+    def deliveries_of(self, token: str) -> tuple[DeliveryRecord, ...]:
+        """The envelopes sent to the links of one app-level token, oldest first."""
+        return tuple(d for d in self.deliveries if d.token == token)
 
 
 class Ledger:
@@ -89,16 +163,30 @@ class Ledger:
         self._links: dict[int, LinkRecord] = {}
         self._calls: deque[CallRecord] = deque(maxlen=_CALLS_KEPT)
         self._oddities: deque[str] = deque(maxlen=_TEXTS_KEPT)
-        self._received: dict[str, deque[str]] = {}
+        self._received: dict[str, deque[TextRecord]] = {}
+        self._requests: deque[RequestRecord] = deque(maxlen=_REQUESTS_KEPT)
+        self._deliveries: dict[int, DeliveryRecord] = {}
         self._serial = 0
+        self._delivery = 0
 
     def truth(self) -> Truth:
         """All records so far."""
         with self._changed:
-            return Truth(tuple(self._links.values()), tuple(self._calls), tuple(self._oddities))
+            return Truth(
+                links=tuple(self._links.values()),
+                calls=tuple(self._calls),
+                oddities=tuple(self._oddities),
+                requests=tuple(self._requests),
+                deliveries=tuple(self._deliveries.values()),
+            )
 
     def received(self, token: str) -> tuple[str, ...]:
         """The texts that came over the token's links, pings left out, oldest first; the last 1,000."""
+        with self._changed:
+            return tuple(record.text for record in self._received.get(token, ()))
+
+    def texts(self, token: str) -> tuple[TextRecord, ...]:
+        """The same, with the link that each came over."""
         with self._changed:
             return tuple(self._received.get(token, ()))
 
@@ -158,10 +246,46 @@ class Ledger:
             self._calls.append(CallRecord(token, method, now_ms(), wall_ms(), answer))
             self._changed.notify_all()
 
-    def text(self, token: str, text: str) -> None:
+    def text(self, token: str, serial: int, text: str) -> None:
         """A text other than a ping came over a link."""
         with self._changed:
-            self._received.setdefault(token, deque(maxlen=_TEXTS_KEPT)).append(text)
+            record = TextRecord(token, serial, now_ms(), text)
+            self._received.setdefault(token, deque(maxlen=_TEXTS_KEPT)).append(record)
+            self._changed.notify_all()
+
+    def sent_by_client(self, serial: int) -> None:
+        """An RTM message came."""
+        with self._changed:
+            if record := self._links.get(serial):
+                self._update(serial, sends=record.sends + 1)
+
+    def subscribed(self, serial: int, users: tuple[str, ...]) -> None:
+        """A ``presence_sub`` came."""
+        self._update(serial, presence_sub=users)
+
+    def requested(self, record: RequestRecord) -> None:
+        """An HTTP request was read."""
+        with self._changed:
+            self._requests.append(record)
+            self._changed.notify_all()
+
+    def delivered(self, record: DeliveryRecord) -> int:
+        """An envelope was put on a link, or met none; the delivery's number."""
+        with self._changed:
+            self._delivery += 1
+            if len(self._deliveries) >= _DELIVERIES_KEPT:
+                del self._deliveries[next(iter(self._deliveries))]
+            self._deliveries[self._delivery] = record
+            self._changed.notify_all()
+            return self._delivery
+
+    def acknowledged(self, delivery: int, *, in_time: bool, response: object) -> None:
+        """A delivery was acknowledged on its link."""
+        with self._changed:
+            if record := self._deliveries.get(delivery):
+                self._deliveries[delivery] = replace(
+                    record, acked_at=now_ms(), in_time=in_time, response=response
+                )
             self._changed.notify_all()
 
     def odd(self, what: str) -> None:

@@ -1,27 +1,16 @@
-"""Slack's Web API methods, as far as a bot's connection needs them: arguments in, answer out."""
+"""Slack's Web API methods, as far as bots in tests need them: arguments in, answer out."""
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
-
-from aiohttp import web
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 from traymon.simulator.bots import Bot
+from traymon.simulator.files import StoredFile
+from traymon.simulator.requests import Call
 from traymon.slackwire import api
 
 Arguments = Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call, as read from HTTP."""
-
-    method: str
-    token: str = field(repr=False)
-    arguments: Arguments
-    error: str | None = None
-    """The code that Slack gives to a request that it cannot read."""
 
 
 class World(Protocol):
@@ -45,27 +34,14 @@ class World(Protocol):
     def broadcast(self, token: str, event: Mapping[str, object]) -> int:
         """Send an event to all links of a token."""
 
+    def create_file(self, bot: Bot, name: str, length: int) -> StoredFile:
+        """A file that is to be uploaded."""
 
-async def read_call(request: web.BaseRequest, method: str) -> Call:
-    """Read token and arguments as Slack does: query, form or JSON body; a JSON body's token does not count."""
-    arguments: dict[str, object] = dict(request.query)
-    error = None
-    if request.method == "POST":
-        if request.content_type == "application/json":
-            try:
-                body = json.loads(await request.text() or "{}")
-            except (ValueError, RecursionError, LookupError):
-                body, error = {}, "invalid_json"
-            if not isinstance(body, dict):
-                body, error = {}, "json_not_object"
-            body.pop("token", None)
-            arguments |= body
-        else:
-            arguments |= dict(await request.post())
-    form_token = arguments.pop("token", "")
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    token = bearer.strip() if scheme.lower() == "bearer" else form_token
-    return Call(method, token if isinstance(token, str) else "", arguments, error)
+    def find_file(self, file_id: str) -> StoredFile | None:
+        """A file by its id."""
+
+    def address(self, path: str) -> str:
+        """An absolute URL of the simulator's."""
 
 
 def answer(world: World, call: Call, now: int) -> tuple[dict[str, object], int | None]:
@@ -137,6 +113,61 @@ def _post_message(world: World, bot: Bot, arguments: Arguments) -> dict[str, obj
     return {"ok": True, "channel": channel, "ts": ts, "message": message}
 
 
+def _api_test(_: World, __: Bot, arguments: Arguments) -> dict[str, object]:
+    return {"ok": True, "args": {name: value for name, value in arguments.items() if isinstance(value, str)}}
+
+
+def _users_info(_: World, bot: Bot, arguments: Arguments) -> dict[str, object]:
+    user = arguments.get("user")
+    if user != bot.user_id:
+        return api.error_body("user_not_found")
+    return {"ok": True, "user": {"id": user, "team_id": bot.team_id, "name": bot.name, "is_bot": True}}
+
+
+def _done(_: World, __: Bot, ___: Arguments) -> dict[str, object]:
+    return {"ok": True}
+
+
+def _get_upload_url(world: World, bot: Bot, arguments: Arguments) -> dict[str, object]:
+    name, length = arguments.get("filename"), str(arguments.get("length", ""))
+    if not isinstance(name, str) or not name or not length.isdecimal():
+        return api.error_body("invalid_arguments")
+    file = world.create_file(bot, name, int(length))
+    return {"ok": True, "upload_url": world.address(f"/upload/v1/{file.ticket}"), "file_id": file.file_id}
+
+
+def _complete_upload(world: World, _: Bot, arguments: Arguments) -> dict[str, object]:
+    wanted: Any = arguments.get("files", "")
+    try:
+        entries = json.loads(wanted) if isinstance(wanted, str) else wanted
+        files = [world.find_file(entry["id"]) for entry in entries]
+    except (ValueError, TypeError, KeyError):
+        return api.error_body("invalid_arguments")
+    done = [file for file in files if file is not None and file.size is not None]
+    if len(done) < len(files) or not done:
+        return api.error_body("file_not_found")
+    for file in done:
+        file.completed = True
+    return {"ok": True, "files": [_file(world, file) for file in done]}
+
+
+def _files_info(world: World, _: Bot, arguments: Arguments) -> dict[str, object]:
+    file = world.find_file(str(arguments.get("file", "")))
+    if file is None or not file.completed:
+        return api.error_body("file_not_found")
+    return {"ok": True, "file": _file(world, file)}
+
+
+def _file(world: World, file: StoredFile) -> dict[str, object]:
+    return {
+        "id": file.file_id,
+        "name": file.name,
+        "title": file.name,
+        "size": file.size,
+        "url_private": world.address(file.path),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Method:
     run: Callable[[World, Bot, Arguments], dict[str, object]]
@@ -147,8 +178,15 @@ class _Method:
 METHODS = {
     "rtm.connect": _Method(_rtm_connect, tier1=True),
     "rtm.start": _Method(_rtm_connect, tier1=True),  # the same answer since 2022-09-27
-    "auth.test": _Method(_auth_test),
-    "users.getPresence": _Method(_get_presence),
     "apps.connections.open": _Method(_connections_open, tier1=True, app_level=True),
+    "api.test": _Method(_api_test),
+    "auth.test": _Method(_auth_test),
     "chat.postMessage": _Method(_post_message),
+    "files.completeUploadExternal": _Method(_complete_upload),
+    "files.getUploadURLExternal": _Method(_get_upload_url),
+    "files.info": _Method(_files_info),
+    "reactions.add": _Method(_done),
+    "users.getPresence": _Method(_get_presence),
+    "users.info": _Method(_users_info),
+    "users.setPresence": _Method(_done),
 }
