@@ -143,7 +143,7 @@ def test_every_row_says_what_the_figures_say(page: Page, address: str, figures: 
         for kind in ("days", "weeks", "months"):
             seen = page.eval_on_selector_all(
                 f"#bot-{number} table.{kind} tbody tr",
-                "rows => rows.map(row => [row.innerText, {...row.dataset}])",
+                "rows => rows.map(row => [row.textContent, {...row.dataset}])",
             )
             told = list(reversed(getattr(bot, kind)))
             assert len(seen) == len(told)
@@ -422,7 +422,7 @@ def test_hostile_names_and_reasons_stay_text(
             Session(1, history.NOW - 9_000, history.NOW - 8_000, 1_000, HOSTILE, 4000, HOSTILE, facts),
         ),
     )
-    show(page, replace(figures, bots=(bot,), zone=HOSTILE))
+    show(page, replace(figures, bots=(bot, replace(figures.bots[1], outages=(), sessions=())), zone=HOSTILE))
     assert page.locator("img, iframe, object").count() == 0
     assert page.locator("script").count() == 1
     shown = words.printable(HOSTILE)

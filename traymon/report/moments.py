@@ -1,8 +1,10 @@
 """Moments as the report shows them: in one time zone, which need not be this machine's."""
 
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from traymon import words
+from traymon.report.calendar import LATEST_MS, Calendar, SystemZone
+from traymon.report.model import DAY
 
 _UNKNOWN = "?"
 
@@ -49,18 +51,14 @@ class Moments:
 
     def midnights(self, since: int, until: int) -> list[int]:
         """The local midnights from ``since`` to ``until``, both included, in UTC ms: where each date begins."""
-        first = self.local(since)
-        if first is None:
+        if since < 0 or until > LATEST_MS:
             return []
+        calendar = Calendar(self._zone or SystemZone())
         found = []
-        day = first.date()
-        while (at := self._begin(day)) <= until:
-            if at >= since:
-                found.append(at)
-            day = date.fromordinal(day.toordinal() + 1)
+        begin, at = calendar.period(DAY, since)
+        if begin == since:
+            found.append(begin)
+        while at <= until:
+            found.append(at)
+            _, at = calendar.period(DAY, at)
         return found
-
-    def _begin(self, day: date) -> int:
-        naive = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - the zone follows
-        begin = naive.astimezone() if self._zone is None else naive.replace(tzinfo=self._zone)
-        return int(begin.timestamp() * 1000)

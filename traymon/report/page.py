@@ -10,7 +10,7 @@ import functools
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import tzinfo
 from importlib import resources
 from typing import Any
@@ -31,6 +31,9 @@ _WEEK = 7 * _DAY
 _NO_CLOSE_FRAME = 1006
 """Never sent (RFC 6455, 7.4.1): it stands for a link that ended without a close frame."""
 
+_SELF_EVIDENT = frozenset({Cause.QUIT, Cause.SLEPT, Cause.USER})
+"""What these are called says all that there is to say."""
+
 _TOLD_IN_WORDS = ("probe_", "phase")
 _LEGEND = (State.ONLINE, State.AWAY, State.OFFLINE, State.PAUSED, State.ASLEEP, State.UNKNOWN)
 
@@ -39,7 +42,9 @@ def render(figures: Figures, zone: tzinfo | None = None) -> str:
     """The page, in the language in use. ``zone``: that of the figures; ``None`` is this machine's own."""
     moments = Moments(zone)
     style, script = _part("style.css"), _part("script.js")
-    return _template().render(
+    page = _template(
+        "template.html.j2"
+    ).render(
         language=words.language_in_use(),
         policy=_policy(style, script),
         # Both are files of this package, and the policy's hashes are over exactly these characters.
@@ -55,10 +60,11 @@ def render(figures: Figures, zone: tzinfo | None = None) -> str:
         legend=_legend(),
         symbols=[charts.tick_symbol(name, step) for name, _, step in charts.LEVELS[1:]],
     )
+    return page.lstrip()  # macros leave empty lines
 
 
 @functools.cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -67,7 +73,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.globals.update(gettext=words.gettext, ngettext=words.ngettext, number=words.number)
-    return environment.from_string(_part("template.html.j2"))
+    return environment.from_string(_part(name))
 
 
 @functools.cache
@@ -121,6 +127,7 @@ def _bot(bot: BotFigures, figures: Figures, moments: Moments, number: int) -> di
     timeline = charts.Timeline(bot.pieces, bot.programs, functools.partial(_say, moments))
     looks = charts.series(bot.lifetimes.counts, bot.hours.counts)
     in_zone, drops = charts.dropped_in_six_to_eight(bot.lifetimes)
+    reasons = _Reasons()
     outages = {(outage.started_at, outage.cause): outage.number for outage in bot.outages}
     periods = functools.partial(_period, moments=moments, timeline=timeline)
     return {
@@ -144,8 +151,8 @@ def _bot(bot: BotFigures, figures: Figures, moments: Moments, number: int) -> di
         "hours": charts.hours(bot.hours, looks),
         "looks": looks,
         "pattern": _pattern(in_zone, drops),
-        "outages": _chunks([_outage(each, moments) for each in reversed(bot.outages)]),
-        "sessions": _chunks([_session(each, moments, outages) for each in reversed(bot.sessions)]),
+        "outages": _chunks([_outage(each, moments, reasons) for each in reversed(bot.outages)]),
+        "sessions": _chunks([_session(each, moments, reasons, outages) for each in reversed(bot.sessions)]),
         "longest": None if bot.longest is None else _record(bot.longest, moments),
         "shortest": None if bot.shortest is None else _record(bot.shortest, moments),
     }
@@ -305,34 +312,53 @@ class Why:
     cause: str
     code: str
     short: str
-    sentence: str = ""
-    checks: str = ""
-    facts: str = ""
+    sentence: str
+    checks: str
+    facts: str
 
 
-def _why(row: OutageRow | Session, *, brief: bool = False) -> Why | None:
-    """Why it began or ended; ``brief``: only what it is called, as another row tells the rest."""
-    if row.cause is None:
-        return None
+class _Reasons:
+    """Why rows began or ended, as cells. Most of a bad night's rows say the same, so each text is made once."""
+
+    def __init__(self) -> None:
+        self._made: dict[object, Markup] = {}
+        self._macros: Any = _template("why.html.j2").module
+
+    def whole(self, row: OutageRow | Session) -> Markup | None:
+        """Everything that is known."""
+        return self._cell(row, brief=row.cause in _SELF_EVIDENT)
+
+    def brief(self, row: OutageRow | Session) -> Markup | None:
+        """Only what it is called: another row tells the rest."""
+        return self._cell(row, brief=True)
+
+    def _cell(self, row: OutageRow | Session, *, brief: bool) -> Markup | None:
+        if row.cause is None:
+            return None
+        key = (brief, row.cause, row.close_code, *(() if brief else (row.detail, repr(row.evidence))))
+        made = self._made.get(key)
+        if made is None:
+            macro = self._macros.brief if brief else self._macros.why
+            made = self._made[key] = Markup(macro(_why(row)))  # noqa: S704 - the template has escaped it
+        return made
+
+
+def _why(row: OutageRow | Session) -> Why:
+    cause = row.cause or ""
     code = row.close_code
-    if code is None and row.cause == Cause.ABRUPT_CLOSE:
+    if code is None and cause == Cause.ABRUPT_CLOSE:
         code = _NO_CLOSE_FRAME
-    named = Why(
-        cause=words.printable(row.cause),
-        code="" if code is None else str(code),
-        short=words.short_cause(row.cause),
-    )
-    if brief:
-        return named
     found = words.probes(row.evidence)
     facts = [
         f"{name}={value}"
         for name, value in row.evidence.items()
         if value is not None and not name.startswith(_TOLD_IN_WORDS)
     ]
-    return replace(
-        named,
-        sentence=words.cause(row.cause, detail=row.detail, close_code=row.close_code, evidence=row.evidence),
+    return Why(
+        cause=words.printable(cause),
+        code="" if code is None else str(code),
+        short=words.short_cause(cause),
+        sentence=words.cause(cause, detail=row.detail, close_code=row.close_code, evidence=row.evidence),
         checks=words.gettext("Checked at that moment: {findings}.").format(findings=found) if found else "",
         facts=words.printable(", ".join(facts)),
     )
@@ -346,7 +372,7 @@ def _chunks(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return [rows[at : at + _CHUNK_ROWS] for at in range(0, len(rows), _CHUNK_ROWS)]
 
 
-def _outage(outage: OutageRow, moments: Moments) -> dict[str, Any]:
+def _outage(outage: OutageRow, moments: Moments, reasons: _Reasons) -> dict[str, Any]:
     others = [cause for cause in outage.causes if cause != outage.cause]
     return {
         "number": outage.number,
@@ -357,7 +383,7 @@ def _outage(outage: OutageRow, moments: Moments) -> dict[str, Any]:
         "lasted": words.duration(outage.lasted_ms),
         "cut": outage.cut,
         "causes": " ".join(words.printable(cause) for cause in outage.causes),
-        "why": _why(outage),
+        "why": reasons.whole(outage),
         "others": [words.short_cause(cause) for cause in others],
         "attempts": outage.attempts,
         "recovered": outage.recovered,
@@ -365,7 +391,7 @@ def _outage(outage: OutageRow, moments: Moments) -> dict[str, Any]:
 
 
 def _session(
-    session: Session, moments: Moments, outages: Mapping[tuple[int, str | None], int]
+    session: Session, moments: Moments, reasons: _Reasons, outages: Mapping[tuple[int, str | None], int]
 ) -> dict[str, Any]:
     """``outages``: the number of each by when and why it began: it tells in full why the session before it ended."""
     told = None if session.ended_at is None else outages.get((session.ended_at, session.cause))
@@ -381,7 +407,7 @@ def _session(
         "estimated": session.estimated,
         "links": session.links,
         "cause": "" if session.cause is None else words.printable(session.cause),
-        "why": _why(session, brief=told is not None),
+        "why": reasons.whole(session) if told is None else reasons.brief(session),
         "log_number": session.log_number,
     }
 

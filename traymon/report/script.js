@@ -18,7 +18,7 @@
   }));
 
   const apply = () => {
-    const { bot, cause } = Object.fromEntries(new FormData(form));
+    const { bot = "", cause } = Object.fromEntries(new FormData(form));
     for (const part of document.querySelectorAll("[data-bot]")) {
       part.hidden = bot !== "" && part.dataset.bot !== bot;
     }
