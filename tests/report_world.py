@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
 from traymon.keeper.core.causes import Cause, Failure, Phase
@@ -40,6 +41,9 @@ QUARTER = 900_000
 moves by 30 min)."""
 SETTLED = QUARTER
 """Failures and handovers stand at least this far from changes of state: the core never notes two of them in one ms."""
+
+SLOW_MACHINES_TOO = (HealthCheck.too_slow,)
+"""To be suppressed: how long examples take to draw says something about the machine, and nothing about traymon."""
 
 LOSSES = (Cause.ABRUPT_CLOSE, Cause.RESET, Cause.KEEPALIVE_TIMEOUT, Cause.CLOSED_BY_SLACK)
 FAILURES = (Cause.NO_ROUTE, Cause.DNS, Cause.CONNECT_TIMEOUT, Cause.TLS)

@@ -14,6 +14,7 @@ from tests.report_world import (
     LIVES,
     NOW,
     QUARTER,
+    SLOW_MACHINES_TOO,
     STEADY_LIVES,
     End,
     Log,
@@ -39,7 +40,7 @@ def a_world(folder: str, beginning: tuple[str, datetime], moves: list[Move], end
 ENDS = st.none() | st.builds(End, st.booleans(), st.integers(0, 60), st.just(False))
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, suppress_health_check=SLOW_MACHINES_TOO)
 @given(st.sampled_from(BEGINNINGS), LIVES, ENDS)
 def test_every_figure_is_the_one_counted_by_quarters_of_an_hour(
     beginning: tuple[str, datetime], moves: list[Move], end: End | None
@@ -54,7 +55,7 @@ def test_every_figure_is_the_one_counted_by_quarters_of_an_hour(
     assert found == wanted
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=SLOW_MACHINES_TOO)
 @given(st.sampled_from(BEGINNINGS), STEADY_LIVES, ENDS, st.integers(0, 2_000))
 def test_what_lies_before_the_cut_counts_nowhere(
     beginning: tuple[str, datetime], moves: list[Move], end: End | None, after: int

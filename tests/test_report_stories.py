@@ -40,6 +40,13 @@ def test_an_outage_whose_beginning_is_not_known_says_so() -> None:
     assert (outage.cut, outage.cause, outage.causes) == (True, None, ())
 
 
+def test_an_attempt_with_a_new_token_may_be_part_of_an_older_outage() -> None:
+    log = Log().span(State.CONNECTING, 500, "dns").span(State.OFFLINE, 500, open=True)
+    (outage,) = log.figures(cut_at=NOW - 99_900, running=True).outages
+    assert (outage.cut, outage.cause) == (True, "dns")
+    assert not log.figures(running=True).outages[0].cut
+
+
 def test_why_an_outage_ended_is_not_why_it_began() -> None:
     log = Log().span(State.ASLEEP, 5).span(State.REFUSED, 500, Cause.USER).span(State.PAUSED, 5)
     (outage,) = log.figures(running=True).outages

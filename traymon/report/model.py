@@ -116,7 +116,7 @@ class Session:
     log (``#1234``), of the start while the session lasts, ``None`` where the log has neither. ``cause``,
     ``close_code``, ``detail`` and ``evidence`` say why it ended, ``detail`` in the other side's own words.
     ``links`` is how many links handovers joined into it. ``estimated``: traymon died, and the end is its last sign of
-    life. ``cut``: it began before what was read, so ``started_at`` and ``lasted_ms`` are the least that it may be.
+    life. ``cut``: it may have begun before what was read, so ``started_at`` and ``lasted_ms`` are the least.
     ``dropped``: it was lost, neither ended by the user or the system nor by traymon's own end.
     """
 

@@ -79,6 +79,8 @@ def _events(view: LogView, bot: str | None, shown: Window) -> list[Event]:
 def today(view: LogView, bot: str, now_ms: int, zone: tzinfo, *, running: bool | None = None) -> Tally:
     """How ``bot``'s local day went up to ``now_ms``, for the tray; programs are left out. Raises LogUnreadableError.
 
+    All zero where the log's last word of the bot is from before midnight; so is what lies before a clock set back to
+    yesterday.
     Reads the day's spans only, and where the clock was set in one of them, by how much.
     """
     midnight, _ = Calendar(zone).period(DAY, now_ms)

@@ -85,7 +85,7 @@ class Stories:
             causes=tuple(cause for cause in seen if cause is not None),
             attempts=sum(each.span.attempts for each in group),
             recovered=after is not None and after[0].span.state in UP,
-            cut=self._may_be_cut(index) and stop is None and first.span.state in _FAILED,
+            cut=self._may_be_cut(index) and stop is None,
         )
 
     def _why(self, index: int, stop: Event | None, failures: Sequence[Event]) -> dict[str, Any]:
