@@ -1,0 +1,65 @@
+"""The published clients against the simulator itself: it is Slack to them, before anything stands between."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clients import CLIENTS, Client, Running, all_launched, answers, by_name
+from tests.support import PATIENCE_S, app_token_of, token_of
+from traymon.simulator import Simulator
+
+# On a slow machine Slack's 3 s would pass, and a message be answered twice.
+ACK_LIMIT_MS = 3_600_000
+
+
+@pytest.fixture(scope="module")
+def slack() -> Iterator[Simulator]:
+    with Simulator(seed=1, ack_limit_ms=ACK_LIMIT_MS) as simulator:
+        for client in CLIENTS:
+            simulator.add_bot(token_of(client.name), client.name, app_token=app_token_of(client.name))
+        yield simulator
+        assert simulator.truth().oddities == ()
+
+
+@pytest.fixture(scope="module")
+def programs(slack: Simulator) -> Iterator[dict[str, Running]]:
+    """All at once: most of the time they start up."""
+    with all_launched(
+        lambda client: (slack.api_url, token_of(client.name), app_token_of(client.name))
+    ) as running:
+        yield running
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=by_name)
+def test_each_receives_and_answers(slack: Simulator, programs: dict[str, Running], client: Client) -> None:
+    token = token_of(client.name)
+    listens_with = app_token_of(client.name) if client.transport == "socket" else token
+    program = programs[client.name]
+
+    def is_greeted() -> bool:
+        return any(link.hello_at for link in slack.truth().links_of(listens_with))
+
+    assert slack.wait(is_greeted, PATIENCE_S), program.tail()
+    for number in (1, 2):
+        slack.say(listens_with, f"hello {number}")
+        assert slack.wait(
+            lambda n=number: answers(slack, client, token)[-1:] == [f"answer {n}"], PATIENCE_S
+        ), program.tail()
+    assert answers(slack, client, token) == ["answer 1", "answer 2"]
+
+
+@pytest.mark.parametrize("client", [c for c in CLIENTS if c.takes_commands], ids=by_name)
+def test_a_command_is_answered_in_the_acknowledgement(
+    slack: Simulator, programs: dict[str, Running], client: Client
+) -> None:
+    token = app_token_of(client.name)
+    program = programs[client.name]
+    assert slack.wait(lambda: slack.open_links(token), PATIENCE_S), program.tail()
+    given = slack.deliver(token, {"command": "/do", "text": "it", "team_id": "T1"}, "slash_commands")
+
+    def acknowledged() -> list[object]:
+        found = slack.truth().deliveries_of(token)
+        return [each.response for each in found if each.envelope_id == given and each.acked_at]
+
+    assert slack.wait(acknowledged, PATIENCE_S), program.tail()
+    assert acknowledged() == [{"text": "did it"}]
