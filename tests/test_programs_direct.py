@@ -1,12 +1,23 @@
 """The published clients against the simulator itself: it is Slack to them, before anything stands between."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from tests.clients import CLIENTS, Client, Running, all_launched, answers, by_name
+from tests.clients import (
+    BOTKIT,
+    CLIENTS,
+    Client,
+    Running,
+    all_launched,
+    answers,
+    by_name,
+    launched,
+    need_node,
+)
 from tests.support import PATIENCE_S, app_token_of, token_of
-from traymon.simulator import Simulator
+from traymon.simulator import Fin, LinkFault, Rst, SayGoodbye, Silence, Simulator
 
 # On a slow machine Slack's 3 s would pass, and a message be answered twice.
 ACK_LIMIT_MS = 3_600_000
@@ -63,3 +74,42 @@ def test_a_command_is_answered_in_the_acknowledgement(
 
     assert slack.wait(acknowledged, PATIENCE_S), program.tail()
     assert acknowledged() == [{"text": "did it"}]
+
+
+def test_what_ends_botkit_connected_directly() -> None:
+    """It comes back from a drop while Slack answers; goodbye and silence end it. (Three tries that fail, too: see
+    the night of 2016.)"""
+    need_node()
+    ordeals: dict[str, LinkFault] = {
+        "fin": Fin(),
+        "rst": Rst(),
+        "goodbye": SayGoodbye(close_after_ms=0),
+        "silence": Silence(),
+    }
+    with Simulator(seed=2) as slack, ExitStack() as stack:
+        programs: dict[str, Running] = {}
+        for name in ordeals:
+            slack.add_bot(token_of(name), name)
+            programs[name] = stack.enter_context(launched(BOTKIT, slack.api_url, token_of(name)))
+        for name, program in programs.items():
+            program.wait_for(lambda lines: "rtm_open" in lines, PATIENCE_S)
+            _strike_once_it_pinged(slack, token_of(name), ordeals[name])
+        for name in ("fin", "rst"):
+            programs[name].wait_for(lambda lines: lines.count("rtm_open") == 2, PATIENCE_S)
+            slack.say(token_of(name), "hello 2")
+            assert _has_answered(slack, token_of(name), "answer 2"), programs[name].tail()
+        for name in ("goodbye", "silence"):
+            programs[name].wait_for(lambda lines: "rtm_close" in lines, PATIENCE_S)
+            assert programs[name].process.poll() is None
+            assert len(slack.truth().calls_of(token_of(name))) == 1
+            assert len(slack.truth().links_of(token_of(name))) == 1
+
+
+def _strike_once_it_pinged(slack: Simulator, token: str, fault: LinkFault) -> None:
+    """A link that never answered a ping is never found silent: botkit skips the check until a first pong."""
+    assert slack.wait(lambda: slack.truth().links_of(token)[0].frame_pings, PATIENCE_S)
+    assert slack.strike(token, fault) == 1
+
+
+def _has_answered(slack: Simulator, token: str, *expected: str) -> bool:
+    return slack.wait(lambda: answers(slack, BOTKIT, token) == list(expected), PATIENCE_S)
