@@ -78,35 +78,19 @@ def no_keyring(monkeypatch):
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
 
 
-class Traymon:
-    """Takes in the bots that set-up leaves, as the running app does."""
-
-    def __init__(self, profile):
-        self._profile = profile
-        self._app = None
-
-    def reload(self, _):
-        self.stop()
-        self._app = App(self._profile, load(self._profile.config_file, {}), watchers=[])
-        self._app.start()
-
-    def status(self, bot):
-        bots = self._app.status() if self._app is not None else []
-        return next((each for each in bots if each["name"] == bot), None)
-
-    def stop(self):
-        if self._app is not None:
-            self._app.stop()
-            self._app = None
-
-
 @pytest.fixture
 def setup_page(profile, slack):
-    traymon = Traymon(profile)
-    page = SetupPage(profile, traymon.reload, traymon.status, open_url=lambda _: None, api_url=slack.api_url)
+    """The page of a traymon that runs and holds no bot yet."""
+    app = App(profile, load(profile.config_file, {}), watchers=[])
+    app.start()
+
+    def status(bot):
+        return next((each for each in app.status() if each["name"] == bot), None)
+
+    page = SetupPage(profile, lambda _: app.reload(), status, open_url=lambda _: None, api_url=slack.api_url)
     yield page
     page.close()
-    traymon.stop()
+    app.stop()
 
 
 def steps(page, which="check"):
@@ -342,7 +326,7 @@ def test_a_name_that_is_taken_is_asked_about(page, axe, setup_page, profile, sla
 
 
 def test_a_configuration_with_a_fault_is_named(page, setup_page, profile, keyring):
-    profile.config_file.parent.mkdir(parents=True)
+    profile.config_file.parent.mkdir(parents=True, exist_ok=True)
     profile.config_file.write_text("[bots.a")
     page.goto(setup_page.address())
     pass_check(page)

@@ -98,8 +98,14 @@ def _started_from_desktop() -> bool:
         return sys.stdin is None
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return False
+    if sys.stdin is None:
+        return True
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError):
+        return False
     # Desktops start programs with /dev/null; a script has a pipe or a file.
-    return sys.stdin is None or (not sys.stdin.isatty() and stat.S_ISCHR(os.fstat(0).st_mode))
+    return stat.S_ISCHR(mode) and not sys.stdin.isatty()
 
 
 # --------------------------------------------------------------------------------------------------- in the terminal
@@ -120,7 +126,7 @@ def _in_the_terminal(context: Context, choice: _Choice, *, no_check: bool) -> No
     )
     if bot.transport == "socket":
         click.echo(words.socket_mode_preview(bot.name))
-    _tell_running(context)
+    _tell_running(context, bot.name)
 
 
 def _typed(choice: _Choice) -> str:
@@ -188,21 +194,31 @@ def _keep(bot: "BotConfig", which: str, wanted: "Candidate", profile: str) -> No
         ) from None
 
 
-def _tell_running(context: Context) -> None:
+def _tell_running(context: Context, bot: str) -> None:
     """Let a running traymon take the bot in at once, or say how to start."""
-    from traymon.desktop.control import ControlError, NotRunning, ask
+    from traymon.desktop.control import ControlError, NotRunning
 
     try:
-        answer = ask(context.profile.control_address, {"do": "reload"}, _ANSWER_LIMIT_S)
+        sentences = _taken_in(context.profile.control_address, bot)
     except NotRunning:
-        click.echo(words.gettext("Start it with “traymon”."))
+        sentences = [words.gettext("Start it with “traymon”.")]
     except ControlError as error:
-        click.echo(words.printable(str(error)))
-    else:
-        taken = words.gettext("The running traymon takes it in now.")
-        restart = words.gettext("Restart traymon to take the bot in: traymon quit, then traymon.")
-        for sentence in answer.get("say") or [taken if answer.get("ok") else restart]:
-            click.echo(words.printable(str(sentence)))
+        sentences = [str(error)]
+    for sentence in sentences:
+        click.echo(words.printable(sentence))
+
+
+def _taken_in(control: str, bot: str) -> list[str]:
+    """Have the running traymon read the configuration anew; what it says to that. Raises ControlError."""
+    from traymon.desktop.control import ControlError, ask
+
+    answer = ask(control, {"do": "reload", "bot": bot}, _ANSWER_LIMIT_S)
+    if answer.get("ok") and not answer.get("say"):
+        # It holds the bot already, just so: then it is the token that is new.
+        answer = ask(control, {"do": "reconnect", "bot": bot}, _ANSWER_LIMIT_S)
+    if not answer.get("ok"):
+        raise ControlError(words.gettext("Restart traymon to take the bot in: traymon quit, then traymon."))
+    return [str(sentence) for sentence in answer.get("say", [])]
 
 
 # --------------------------------------------------------------------------------------------------------- on a page
@@ -220,7 +236,7 @@ def _on_a_page(context: Context, api_url: str | None) -> None:
 
     def on_done(bot: str) -> None:
         done.append(bot)
-        ask(control, {"do": "reload"}, _ANSWER_LIMIT_S)
+        _taken_in(control, bot)
 
     def status(bot: str) -> Mapping[str, Any] | None:
         bots = ask(control, {"do": "status"}, _ANSWER_LIMIT_S).get("bots", [])

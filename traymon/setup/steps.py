@@ -228,7 +228,7 @@ def _standing(bot: str, status: Mapping[str, Any] | None) -> Step:
     why = words.printable(str(status.get("explanation") or ""))
     if state in {"online", "away"}:
         return Step("online", Outcome.OK, words.gettext("{bot} is online.").format(bot=bot))
-    if state == "refused":
+    if state == "refused" and not status.get("attempting"):
         return Step("online", Outcome.FAILED, why or words.gettext("Slack refuses the token."))
     if state == "paused":
         text = words.gettext("{bot} is paused: choose Resume in traymon's menu.").format(bot=bot)
