@@ -33,6 +33,7 @@ PACKAGES = {
     "tint2": "tint2",
     "xdotool": "xdotool",
     "import": "imagemagick",
+    "dunst": "dunst",
 }
 
 PATIENCE_S = 20.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.desktop.kit import PACKAGES, PATIENCE_S, Program, Screen, assert_quiet, eventually, need, reporting
+from tests.desktop.kit import PATIENCE_S, Program, Screen, assert_quiet, eventually, need, reporting
 from tests.desktop.notification_witness import Witness
 from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.keeper.core.states import State
@@ -16,8 +16,6 @@ from traymon.notifications.center import Center
 from traymon.notifications.facts import Action, BotNow, Kind, Quit, Seen, Show, Tick, Urgency
 from traymon.notifications.freedesktop import FreedesktopNotifier
 from traymon.notifications.policy import Numbers, Policy
-
-PACKAGES.setdefault("dunst", "dunst")
 
 BUS_CONF = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"

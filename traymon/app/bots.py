@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from traymon import words
-from traymon.app.token import Token
+from traymon.app.token import Prompt, Token
 from traymon.config import BotConfig
 from traymon.desktop.clocks import Clocks
 from traymon.keeper.core import Core
@@ -49,6 +49,7 @@ class Bots:
         self._clocks = clocks
         self._say = say
         self._say_token = say_token
+        self._prompt = Prompt()
         self._presence = PresenceWatch(board, clocks.now, random.Random().random)
         # One reference to a dict that nobody changes: readers on any thread see all of it or all of the next.
         self._kept: dict[str, Kept] = {}
@@ -89,6 +90,9 @@ class Bots:
             for kept in gone:
                 self._presence.forget(kept.config.name)
                 self._board.forget(kept.config.name)
+                if kept.config.name not in now:
+                    # A later bot of that name is another one, and nobody paused it.
+                    self._log.set_setting(paused_setting(kept.config.name), "0")
             stays = {name: kept for name, kept in before.items() if kept not in gone}
             self._kept = {
                 name: stays[name] if name in stays else self._make(config) for name, config in now.items()
@@ -111,7 +115,14 @@ class Bots:
         source = bot.token if rtm else bot.app_token
         assert source is not None, "the configuration gives each bot the token of its transport"
         endpoint = Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file)
-        token = Token(source, bot.name, self._profile, self._say_token, which="token" if rtm else "app_token")
+        token = Token(
+            source,
+            bot.name,
+            self._profile,
+            self._say_token,
+            which="token" if rtm else "app_token",
+            prompt=self._prompt,
+        )
         keeper = Keeper(
             bot.name,
             bot.transport,

@@ -1,10 +1,34 @@
 """A bot's token, as its links get it."""
 
+import threading
 from collections.abc import Callable
 from typing import Literal
 
 from traymon.secrets import SecretUnavailable
 from traymon.secrets import read as read_secret
+
+
+class Prompt:
+    """The one question that the keyring may put to the person: at the start, and once after each click.
+
+    It opens the keyring for all bots, so it is not asked for each.
+    """
+
+    def __init__(self) -> None:
+        # Held for a moment by link threads, which take the permission, and by clicks, which give it.
+        self._lock = threading.Lock()
+        self._allowed = True
+
+    def take(self) -> bool:
+        """Whether the caller may have the person asked; from then on nobody else may."""
+        with self._lock:
+            allowed, self._allowed = self._allowed, False
+            return allowed
+
+    def allow(self) -> None:
+        """A person wants to get on."""
+        with self._lock:
+            self._allowed = True
 
 
 class Token:
@@ -18,8 +42,10 @@ class Token:
         say: Callable[[str], None],
         *,
         which: Literal["token", "app_token"],
+        prompt: Prompt,
     ) -> None:
         """``say`` is told why there is no token, each reason once."""
+        self._prompt = prompt
         self._which = which
         self._source = source
         self._bot = bot
@@ -27,7 +53,6 @@ class Token:
         self._say = say
         # All are written by those threads and by clicks; each is one reference, and a read too many does no harm.
         self._value: str | None = None
-        self._may_prompt = True
         self._said = ""
         self.waits_for: str | None = None
         """What a token that cannot be read yet waits for, in a sentence."""
@@ -39,7 +64,7 @@ class Token:
         """
         value = self._value
         if value is None:
-            unlock, self._may_prompt = self._may_prompt, False
+            unlock = self._source == "keyring" and self._prompt.take()
             try:
                 value = read_secret(
                     self._source, self._bot, self._which, profile=self._profile, unlock=unlock
@@ -59,6 +84,6 @@ class Token:
 
     def clicked(self, *, forget: bool) -> None:
         """A person wants to get on: the keyring may ask once more, and a refused token is read anew."""
-        self._may_prompt = True
+        self._prompt.allow()
         if forget:
             self._value = None
