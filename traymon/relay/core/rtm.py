@@ -272,11 +272,9 @@ class RtmHub:
                 self._do(ToProgram(sent.program, mine.encode()))
 
     def _give_up_replies(self) -> None:
-        while self._sent:
-            own_id, sent = next(iter(self._sent.items()))
-            if sent.at + REPLY_LIMIT > self._now:
-                break
-            self._lose(own_id, SILENT)
+        for own_id, sent in list(self._sent.items()):  # a minute's sends at most
+            if sent.at + REPLY_LIMIT <= self._now:
+                self._lose(own_id, SILENT)
 
     def _lose(self, own_id: str, why: Trouble) -> None:
         """The reply to what was sent under ``own_id`` will not come."""
@@ -421,7 +419,8 @@ class RtmHub:
         self._do(ToSlack(link.number, _subscription(own_id, self._wanted)))
 
     def _next_deadline(self) -> int | None:
-        times = [sent.at + REPLY_LIMIT for sent in list(self._sent.values())[:1]]
+        oldest = next(iter(self._sent.values()), None)
+        times = [] if oldest is None else [oldest.at + REPLY_LIMIT]
         link = self._sending_link()
         if link is not None and self._something_waits(link):
             times.append(self._budget.available_at(self._now))

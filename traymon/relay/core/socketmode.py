@@ -97,6 +97,8 @@ class _Envelope:
     """Programs that have it and are attached."""
     given: set[int] = field(default_factory=set)
     """Programs that ever got it."""
+    late: set[int] = field(default_factory=set)
+    """Of them, those that did not acknowledge it in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +133,12 @@ class SocketHub:
     @property
     def deadline(self) -> int | None:
         """When a :class:`~traymon.relay.core.events.Tick` is due, or ``None``."""
-        times = [each.expires for each in list(self._open.values())[:1]]
+        first = next(iter(self._open.values()), None)
+        if first is None:
+            return None
         while self._offers and not self._stands(*self._offers[0]):
             self._offers.popleft()
-        if self._offers:
-            times.append(self._offers[0][0] + OFFER_LIMIT)
-        return min(times, default=None)
+        return min(first.expires, self._offers[0][0] + OFFER_LIMIT if self._offers else first.expires)
 
     def receive(self, event: ev.Event, now: int) -> list[Effect]:
         """Take in what happened at ``now`` (ms). Never raises; what cannot be here any more changes nothing."""
@@ -265,7 +267,7 @@ class SocketHub:
         if envelope_id is None:
             self._do(Dropped(DropKind.LINK_ONLY))
             return
-        delivery, event_id = _Delivery(envelope_id, link), jsontext.event_id(head.payload)
+        delivery, event_id = _Delivery(envelope_id, link), jsontext.event_id(head.payload) or None
         known = self._by_event.get(event_id or "") or self._by_id.get(envelope_id)
         if event_id in self._acknowledged:
             self._do(ToSlack(link, _plain(envelope_id)), Dropped(DropKind.REDELIVERY))
@@ -319,7 +321,8 @@ class SocketHub:
 
     def _late(self, envelope: _Envelope) -> None:
         """Those who have it did not acknowledge it in time."""
-        for number in sorted(envelope.holders):
+        for number in sorted(envelope.holders - envelope.late):
+            envelope.late.add(number)
             self._programs[number].owes += 1
             self._do(ProgramNote(number, NoteKind.OVERDUE))
 
