@@ -90,6 +90,20 @@ def test_notifications_stay_off_over_a_restart(slack: Simulator, tmp_path: Path)
         assert app.desk.wants_notifications
 
 
+def test_a_new_token_is_taken_in_for_the_next_link(slack: Simulator, tmp_path: Path) -> None:
+    """The configuration did not change: the token's file did. What the set-up page does at its end."""
+    slack.add_bot(token_of("new"), "bot", team="Acme")
+    profile = write_profile(tmp_path, {"bot": slack.api_url})
+    with running(profile) as app:
+        wait_for_state(app, "bot", State.ONLINE)
+        (profile.config_file.parent / "bot.token").write_text(token_of("new"))
+        app.desk._set_up_done("bot")
+        assert slack.wait(lambda: slack.open_links(token_of("new")) == 1, PATIENCE_S)
+        assert slack.wait(lambda: slack.open_links(token_of("bot")) == 0, PATIENCE_S)
+    links = slack.truth().links
+    assert [link.token for link in links] == [token_of("bot"), token_of("new")], "no link in between"
+
+
 def test_on_change_is_run_for_every_state_in_order(slack: Simulator, tmp_path: Path) -> None:
     noted = tmp_path / "noted"
     script = tmp_path / "note.py"

@@ -85,6 +85,7 @@ class App:
             tell=self._telling.tell,
             status=self._status_answer,
             reload=self.reload,
+            reconnect=self.reconnect,
             changed=lambda: self.showing.redraw(),
         )
         self.showing = Showing(
@@ -173,7 +174,8 @@ class App:
         return [words.answer(bot, *_told(answer)) for bot, answer in answers]
 
     def reload(self) -> list[str]:
-        """Read the configuration anew and hold what it says now; what did not change is not touched.
+        """Read the configuration anew and hold what it says now. A link whose bot did not change is not touched, but
+        its token is read anew for the next.
 
         Raises :class:`~traymon.config.ConfigError`, and everything stays as it is.
         """
@@ -181,6 +183,9 @@ class App:
         before = self.bots.names()
         self._config = config
         began = self.bots.hold(config.bots, STOP_LIMIT_S)
+        for kept in [self.bots[name] for name in self.bots.names() if name not in began]:
+            kept.token.clicked(forget=True)
+            kept.keeper.post(ev.TokenChanged())
         ended = [name for name in before if name not in self.bots.names()]
         self.showing.redraw()
         return [words.now_held(name) for name in began] + [words.no_longer_held(name) for name in ended]

@@ -32,15 +32,17 @@ class Desk:
         tell: Callable[[str, str], None],
         status: Callable[[], Mapping[str, Any]],
         reload: Callable[[], object],
+        reconnect: Callable[[str], object],
         changed: Callable[[], None],
     ) -> None:
         """``tell`` shows a person a title and a sentence; ``status`` is what the control socket answers, ``reload``
-        takes the configuration in; ``changed`` is called when a choice was made that the menu shows."""
+        takes the configuration in, ``reconnect`` has a bot use it at once; ``changed`` is called when a choice was made that the menu shows."""
         self._profile = profile
         self._log = log
         self._tell = tell
         self._status = status
         self._reload = reload
+        self._reconnect = reconnect
         self._changed = changed
         self._setup = SetupPage(profile, self._set_up_done, self._status_of)
         # One reference, written by clicks and at the start, read when the menu is made.
@@ -76,7 +78,7 @@ class Desk:
         """Make the report anew, and show it; where that cannot be, the text log."""
         problem = write_in_child(self._profile, self._workspaces()) or open_file(self._profile.report)
         if problem:
-            _log.warning("%s", words.cannot_open_log(str(self._profile.report), problem))
+            _log.info("%s", words.cannot_open_log(str(self._profile.report), problem))
             self.open_text_log()
 
     def open_text_log(self) -> None:
@@ -155,8 +157,11 @@ class Desk:
     # For the pages
 
     def _set_up_done(self, bot: str) -> None:
+        held = self._status_of(bot) is not None
         try:
             self._reload()
+            if held:
+                self._reconnect(bot)  # the token may be another one
         except ConfigError as error:
             raise ControlError(str(error)) from None
 
