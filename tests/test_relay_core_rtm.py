@@ -8,6 +8,7 @@ import pytest
 from hypothesis import note, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from tests.relay_core_kit import Bot, heard, leaves, up
 from traymon.relay.core import RtmHub
 from traymon.relay.core import events as ev
 from traymon.relay.core.effects import (
@@ -27,46 +28,10 @@ KB16 = 16 * 1024
 HELLO = b'{"type":"hello"}'
 
 
-class Bot:
-    """A hub, driven by hand; ``now`` moves only by :meth:`wait`, which ticks at every deadline on the way."""
-
-    def __init__(self, **options) -> None:
-        self.hub = RtmHub(**options)
-        self.now = 1_000_000
-        self.log = []
-
-    def give(self, event):
-        effects = self.hub.receive(event, self.now)
-        self.log += effects
-        return effects
-
-    def wait(self, ms: int) -> list:
-        until, effects = self.now + ms, []
-        while self.hub.deadline is not None and self.hub.deadline <= until:
-            assert self.hub.deadline > self.now, "a deadline that has been met must be over"
-            self.now = self.hub.deadline
-            effects += self.give(ev.Tick())
-        self.now = until
-        return effects + self.give(ev.Tick())
-
-    def attach(self, *programs: int) -> None:
-        for program in programs:
-            assert self.give(ev.Attached(program)) == [ToProgram(program, HELLO)]
-
-    def says(self, program: int, text: str | bytes | dict):
-        if isinstance(text, dict):
-            text = json.dumps(text)
-        return self.give(ev.FromProgram(program, text.encode() if isinstance(text, str) else text))
-
-    def slack(self, link: int, text: str | dict):
-        text = text if isinstance(text, str) else json.dumps(text)
-        return self.give(ev.FromSlack(link, text.encode()))
-
-
 @pytest.fixture
 def bot() -> Bot:
     """A link and two programs."""
-    bot = Bot()
+    bot = Bot(RtmHub())
     bot.give(ev.LinkUp(1))
     bot.attach(1, 2)
     return bot
@@ -76,14 +41,6 @@ def message(number, text="hi") -> str:
     return f'{{"id":{number},"type":"message","channel":"C1","text":"{text}"}}'
 
 
-def up(effects) -> list[str]:
-    return [each.text for each in effects if isinstance(each, ToSlack)]
-
-
-def heard(effects, program: int) -> list[str]:
-    return [each.text.decode() for each in effects if isinstance(each, ToProgram) and each.program == program]
-
-
 def error(effects, program: int):
     """The one error reply to ``program``: its reply_to, code and text."""
     (text,) = heard(effects, program)
@@ -91,6 +48,12 @@ def error(effects, program: int):
     assert reply["ok"] is False
     assert ProgramNote(program, NoteKind.NOT_SENT) in effects
     return reply.get("reply_to"), reply["error"]["code"], reply["error"]["msg"]
+
+
+def test_a_program_is_greeted_link_or_not(bot):
+    assert bot.give(ev.Attached(3, "botkit")) == [ToProgram(3, HELLO)]
+    bot.give(ev.LinkDown(1))
+    assert bot.give(ev.Attached(4)) == [ToProgram(4, HELLO)]
 
 
 # Events
@@ -216,7 +179,7 @@ def test_an_id_that_is_there_twice_is_changed_twice(bot):
 
 
 def test_ids_begin_again_before_they_grow_too_large():
-    bot = Bot(first_id=LAST_ID)
+    bot = Bot(RtmHub(first_id=LAST_ID))
     bot.give(ev.LinkUp(1))
     bot.attach(1)
     sent = up(bot.says(1, message(1))) + up(bot.says(1, message(2)))
@@ -241,7 +204,7 @@ def test_a_reply_that_cannot_be_read_reaches_nobody():
     """At some depth of nesting msgspec reads what Python's json does not: wherever that is, nothing is raised."""
     seen = set()
     for depth in range(900, 1_020):
-        bot = Bot()
+        bot = Bot(RtmHub())
         bot.give(ev.LinkUp(1))
         bot.attach(1)
         bot.says(1, message(1))
@@ -335,7 +298,7 @@ def test_programs_take_turns(bot):
 
 
 def test_one_program_may_have_twenty_waiting_all_together_sixty():
-    bot = Bot()
+    bot = Bot(RtmHub())
     bot.give(ev.LinkUp(1))
     bot.attach(1, 2, 3, 4)
     for number in range(25):
@@ -550,20 +513,6 @@ def test_time_never_runs_backwards(bot):
 # A world
 
 
-def leaves(value: object) -> int:
-    """How much a hub holds: the values in all its containers and own objects."""
-    if isinstance(value, dict):
-        return sum(map(leaves, value.values())) + len(value)
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-        parts = getattr(value, "__dict__", None) or {
-            name: getattr(value, name) for name in getattr(value, "__slots__", ())
-        }
-        return (
-            sum(map(leaves, parts.values())) if parts and type(value).__module__.startswith("traymon") else 1
-        )
-    return sum(map(leaves, value)) + len(value)
-
-
 @dataclass
 class SlackLink:
     """One link as Slack knows it."""
@@ -605,7 +554,7 @@ class RtmWorld(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bot = Bot()
+        self.bot = Bot(RtmHub())
         self.links: dict[int, SlackLink] = {}
         self.programs: dict[int, list[bytes]] = {}  # what each must have got, in order
         self.got: dict[int, list[bytes]] = {}
@@ -892,7 +841,7 @@ class RtmWorld(RuleBasedStateMachine):
             self.give(ev.LinkDown(number))
         for number in list(self.programs):
             self.give(ev.Detached(number))
-        fresh = Bot()
+        fresh = Bot(RtmHub())
         for hub in (self.bot.hub, fresh.hub):
             for last in (ev.LinkUp(1_000), ev.FromSlack(1_000, b'{"type":"last"}'), ev.LinkDown(1_000)):
                 hub.receive(last, self.bot.now)
@@ -904,4 +853,4 @@ class RtmWorld(RuleBasedStateMachine):
 
 
 TestRtmWorld = RtmWorld.TestCase
-TestRtmWorld.settings = settings(max_examples=120, stateful_step_count=60)
+TestRtmWorld.settings = settings(max_examples=300, stateful_step_count=60)

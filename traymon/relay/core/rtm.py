@@ -212,8 +212,8 @@ class RtmHub:
                 self._forget(program)
             case ev.SendFailed(link, text):
                 self._send_failed(link, text)
-            case ev.Tick():
-                pass
+            case _:
+                pass  # a Tick: nothing but time
 
     def _do(self, *effects: Effect) -> None:
         self._effects += effects

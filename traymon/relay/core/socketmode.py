@@ -7,7 +7,7 @@ Rules
 2. The first acknowledgement goes up, unchanged, on the link that brought the envelope; later ones are dropped. The
    hub acknowledges nothing that no program acknowledged.
 3. A program that detaches, or owes the acknowledgement for 2 s while another could have it, loses the envelope to
-   another. After Slack's 3 s the envelope is forgotten but for its name: an acknowledgement still counts.
+   another. After Slack's 3 s the envelope is forgotten but for its name: its acknowledgement still counts.
 4. With no program attached an envelope waits for one as long as Slack waits, 3 s, and is forgotten.
 5. Slack redelivers events, under the same or another ``envelope_id``; they are known by their ``event_id``. While one
    is being handled, a redelivery joins it: one acknowledgement serves both. For ten minutes after a program
@@ -169,8 +169,10 @@ class SocketHub:
                 self._attach(program)
             case ev.Detached(program):
                 self._detach(program)
-            case ev.SendFailed() | ev.Tick():
-                pass  # what the program acknowledged stays acknowledged: Slack's redelivery is answered by the hub
+            case _:
+                # A Tick: nothing but time. Or a SendFailed: what the program acknowledged stays acknowledged, and the
+                # hub answers Slack's redelivery.
+                pass
 
     def _do(self, *effects: Effect) -> None:
         self._effects += effects
@@ -351,9 +353,9 @@ class SocketHub:
         self._do(ProgramNote(program.number, NoteKind.ACKED if homes else NoteKind.LOST_ACK))
 
     def _serve_redelivery(self, event_id: str | None) -> None:
-        """A late acknowledgement serves what Slack redelivered meanwhile, unless another program is at it."""
+        """A late acknowledgement serves what Slack redelivered meanwhile, too."""
         envelope = self._by_event.get(event_id or "")
-        if envelope is not None and not envelope.holders:
+        if envelope is not None:
             self._do(*(ToSlack(each.link, _plain(each.envelope_id)) for each in self._homes(envelope)))
             self._close(envelope)
 
