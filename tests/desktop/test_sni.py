@@ -80,7 +80,7 @@ def test_properties_that_panels_read(panel: PanelStandIn, item: str) -> None:
 
 def test_pixmaps_are_argb_in_network_order(panel: PanelStandIn, item: str) -> None:
     pixmaps = panel.property(item, "IconPixmap")
-    assert [(width, height) for width, height, _ in pixmaps] == [(22, 22), (32, 32), (48, 48)]
+    assert [(width, height) for width, height, _ in pixmaps] == [(size, size) for size in sni.PIXMAP_SIZES]
     for width, height, data in pixmaps:
         assert len(data) == width * height * 4
         alpha, red, green, blue = Image.frombytes("RGBA", (width, height), bytes(data)).split()

@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 WATCHER = "org.kde.StatusNotifierWatcher"
 WATCHER_PATH = "/StatusNotifierWatcher"
 
-PIXMAP_SIZES = (22, 32, 48)
-"""Pixels: a panel's usual icon, and the same on denser screens; hosts scale from the nearest."""
+PIXMAP_SIZES = (22, 24, 32, 44, 48, 64)
+"""Pixels: a panel's usual icons, and the same on screens of twice the density; hosts scale from the nearest."""
 
 CALL_LIMIT_S = 10.0
 """For one answer of the bus or the panel. A panel that hangs must not hold up the rest."""

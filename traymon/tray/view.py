@@ -422,12 +422,9 @@ def _autostart(choices: Choices) -> MenuItem:
 
 
 def _submenu(bot: BotView, now: int) -> MenuItem:
-    submenu = tuple(_bot_menu(bot, now, alone=False))
+    label = words.gettext("{bot}: {state}").format(bot=_full_name(bot), state=words.state(bot.state))
     return MenuItem(
-        f"bot:{bot.name}",
-        _cut(_since(bot, _full_name(bot), now)),
-        submenu=submenu,
-        label_at=_StateNow(bot),
+        f"bot:{bot.name}", _cut(_annotated(bot, label)), submenu=tuple(_bot_menu(bot, now, alone=False))
     )
 
 
