@@ -218,7 +218,7 @@ class TestRtmLimits:
                 replies.append(json.loads(link.recv()))
             assert [reply["ok"] for reply in replies] == [True, True] + [False] * 21
             assert {reply["reply_to"] for reply in replies} == set(range(1, 24))
-            assert "error" in replies[-1]
+            assert replies[-1]["error"] == {"code": -1, "msg": "slow down, too many messages..."}
             assert link.recv_data(control_frame=True)[0] == 8
         record = last_link(slack)
         assert (record.ended_by, record.close_code, record.sends) == ("rate_limited", 1008, 23)

@@ -269,8 +269,8 @@ class ServedLink:
             self.text(frames.sent(number, self._next_ts(), text))
 
     def _too_fast(self, number: int | None) -> None:
-        # The documentation gives neither code nor words; the shape is that of every refused message.
-        self.text(frames.not_sent(number, 1, "too many messages"))
+        # Undocumented; the code and the words that slack-go and others look for.
+        self.text(frames.not_sent(number, -1, "slow down, too many messages..."))
         self._refusals += 1
         if self._refusals > _REFUSALS:
             self.close(1008, by="rate_limited")
