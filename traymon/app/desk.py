@@ -35,8 +35,11 @@ class Desk:
         reconnect: Callable[[str], object],
         changed: Callable[[], None],
     ) -> None:
-        """``tell`` shows a person a title and a sentence; ``status`` is what the control socket answers, ``reload``
-        takes the configuration in, ``reconnect`` has a bot use it at once; ``changed`` is called when a choice was made that the menu shows."""
+        """``tell`` shows a person a title and a sentence; ``status`` is what the control socket answers.
+
+        ``reload`` takes the configuration in, ``reconnect`` has a bot use it at once; ``changed`` is called when a
+        choice was made that the menu shows.
+        """
         self._profile = profile
         self._log = log
         self._tell = tell
