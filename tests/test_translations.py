@@ -203,6 +203,8 @@ EXEMPT: dict[str, str] = {
     "sessionlog/textlog.py": "the text of an OSError",
     "desktop/watch/": "the text of an OSError of a system that lacks something; what follows is said elsewhere",
     "tray/sni_objects.py": "an error of the protocol, for the panel",
+    # What programs get in Slack's place, in the language that Slack answers in.
+    "relay/core/": "error replies",
     # For the project's own issues, which are written in English.
     "doctor/diagnostics.py": "a report of a defect",
     # What Botkit printed in 2016, word for word.
