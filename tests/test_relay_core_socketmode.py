@@ -374,6 +374,15 @@ def test_a_redelivery_keeps_an_event_whose_first_link_is_gone(bot):
     assert up(bot.says(1, ack("e1"))) == ['{"envelope_id":"e2"}']
 
 
+def test_a_redelivery_lets_another_program_have_what_had_lost_its_link(bot):
+    bot.attach(1, 2)
+    bot.slack(1, event("e1", "Ev1"))
+    bot.give(ev.LinkDown(1))
+    bot.give(ev.LinkUp(2))
+    bot.wait(2 * SECOND)
+    assert given(bot.slack(2, event("e2", "Ev1"))) == [2]
+
+
 # Nonsense and bounds
 
 
@@ -490,13 +499,16 @@ class SocketWorld(RuleBasedStateMachine):
         self.acknowledged: dict[str, int] = {}
         self.unanswered: dict[str, tuple[int, Item]] = {}
         self.links_made = self.programs_made = self.envelopes_made = 0
+        self.given_up = 0  # envelopes, since the latest event
 
-    def give(self, event, expected: list[ToSlack] | None = None, **also) -> list:
+    def give(self, event, expected: list[ToSlack] | None = None) -> list:
         """Pass time, then the event; ``expected`` is all that goes up."""
         self.expire()
         effects = self.bot.give(event)
         note(f"{self.bot.now}: {event}: {effects}")
         assert [each for each in effects if isinstance(each, ToSlack)] == (expected or [])
+        assert effects.count(Dropped(DropKind.UNANSWERED)) == self.given_up
+        self.given_up = 0
         for effect in effects:
             match effect:
                 case ToProgram(program, text, True):
@@ -547,7 +559,8 @@ class SocketWorld(RuleBasedStateMachine):
 
     def give_up(self, item: Item) -> None:
         self.are_late(item)
-        item.open = False
+        self.close(item)
+        self.given_up += 1
         if item.given:
             self.unanswered[item.arrivals[0][0]] = (self.bot.now, item)
 

@@ -209,8 +209,7 @@ class SocketHub:
         self._programs[number] = _Program(number, Tolerance(number), self._now)
         self._do(ToProgram(number, self._hello()))
         for envelope in list(self._open.values()):
-            if not envelope.holders or envelope.offered_at + OFFER_LIMIT <= self._now:
-                self._offer(envelope)
+            self._offer_if_due(envelope)
 
     def _hello(self) -> bytes:
         """Slack's greeting, as true of a program's connection as of any: payloads are spread over as many."""
@@ -299,6 +298,11 @@ class SocketHub:
             self._by_id[delivery.envelope_id] = envelope
         envelope.expires = self._now + ACK_LIMIT
         self._open.move_to_end(envelope.serial)
+        self._offer_if_due(envelope)
+
+    def _offer_if_due(self, envelope: _Envelope) -> None:
+        if not envelope.holders or envelope.offered_at + OFFER_LIMIT <= self._now:
+            self._offer(envelope)
 
     def _offer(self, envelope: _Envelope) -> None:
         """Give it to a program that has not had it, if there is one and it could still be acknowledged."""
