@@ -70,7 +70,7 @@ async def _read(content: StreamReader) -> bytes:
     # Whatever is wrong with the body is still wrong when the rest of it is read.
     with contextlib.suppress(TimeoutError, ConnectionError, web.RequestPayloadError, HttpProcessingError):
         async with asyncio.timeout(LOOK_LIMIT_S):
-            while len(head) < LOOK and (piece := await content.readany()):
+            while piece := await content.read(LOOK - len(head)):
                 head += piece
     return bytes(head)
 

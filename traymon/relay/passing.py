@@ -229,10 +229,12 @@ class _Call:
     def headers(self, way: Way) -> CIMultiDict[str]:
         """The caller's own."""
         headers = CIMultiDict[str]()
+        spellings: dict[bytes, bytes] = {}
         for name, value in _end_to_end(self._request.raw_headers, _REMADE):
             if name.lower() == b"authorization":
                 value = exchange.exchanged(value, exchange.in_authorization(value), self._token)
-            headers.add(_text(name), _text(value))
+            # aiohttp's client keeps only the last of several headers whose names differ in case.
+            headers.add(_text(spellings.setdefault(name.lower(), name)), _text(value))
         length = self._request.content_length
         if length is not None:
             headers["Content-Length"] = str(length + len(self._head) - len(self._opening.head))
