@@ -1,0 +1,294 @@
+"""One bot's links and programs, joined by the hub that decides: what comes from either goes through it."""
+
+import asyncio
+import itertools
+import logging
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+
+from traymon.desktop.clocks import Clocks
+from traymon.relay.bots import RelayedBot
+from traymon.relay.core import RtmHub, SocketHub
+from traymon.relay.core import events as ev
+from traymon.relay.core.effects import CutProgram, Effect, NoteKind, ProgramNote, Settled, ToProgram, ToSlack
+from traymon.relay.core.rtm import FIRST_ID, LAST_ID
+from traymon.relay.programs import Program
+from traymon.relay.sockets import SLOW, Code, ProgramSocket
+from traymon.slackwire import frames
+
+_log = logging.getLogger(__name__)
+
+Send = Callable[[int, str], bool]
+"""Sends a text on a link, by its number; whether the system took it. May block for 2 s."""
+OnPrograms = Callable[[str, Sequence[Program]], None]
+"""Told the bot's name and its attached programs, whenever one has come or gone. Must not block."""
+
+# Numbers of programs; any loop's, one at a time by itertools' own atomicity.
+_numbers = itertools.count(1)
+_UP = frozenset({NoteKind.SENT, NoteKind.ACKED})
+_JOIN_LIMIT_S = 0.2
+
+
+class Attached:
+    """A program that is attached, and what it has had and done so far. Changed on the loop only."""
+
+    def __init__(self, number: int, name: str, since: int, socket: ProgramSocket) -> None:
+        self.number = number
+        self.name = name
+        self.since = since
+        self.socket = socket
+        self.events = 0
+        self.sends = 0
+        self.last_send: int | None = None
+
+    def snapshot(self) -> Program:
+        """As it is now. Any thread."""
+        return Program(self.number, self.name, self.since, self.events, self.sends, self.last_send)
+
+
+class Bridge:
+    """Belongs to the relay's loop, but for :attr:`traffic`, which is for link threads, and :meth:`programs`."""
+
+    def __init__(
+        self,
+        bot: RelayedBot,
+        send: Send,
+        loop: asyncio.AbstractEventLoop,
+        clocks: Clocks,
+        on_programs: OnPrograms,
+    ) -> None:
+        self.bot = bot
+        self._clocks = clocks
+        self._loop = loop
+        self._on_programs = on_programs
+        self._hub: RtmHub | SocketHub = (
+            RtmHub(FIRST_ID + secrets.randbelow(LAST_ID - FIRST_ID))
+            if bot.transport == "rtm"
+            else SocketHub()
+        )
+        # Replaced as a whole at each change, so that any thread may read it.
+        self._attached: dict[int, Attached] = {}
+        # Of links that another one took over: to be set once nothing is due on them.
+        self._relieved: dict[int, threading.Event] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: int | None = None
+        self._sender = _Sender(f"{bot.name} relay", send, self._failed)
+        self._closed = False
+        self.link_came = asyncio.Event()
+        """Set once a link has been up: from then on Slack has said who the bot is."""
+        self.traffic = _Lines(self)
+
+    def programs(self) -> tuple[Program, ...]:
+        """Those that are attached, the oldest first. Any thread."""
+        return tuple(each.snapshot() for each in self._attached.values())
+
+    # Programs
+
+    def attach(self, name: str, socket: ProgramSocket) -> int:
+        """A program's WebSocket is open; its number."""
+        number = next(_numbers)
+        self._attached = {**self._attached, number: Attached(number, name, self._clocks.now(), socket)}
+        self.feed(ev.Attached(number, name))
+        self._tell()
+        return number
+
+    def detach(self, number: int) -> None:
+        """It is gone; harmless for one that is gone already."""
+        if number in self._attached:
+            self._attached = {key: each for key, each in self._attached.items() if key != number}
+            self.feed(ev.Detached(number))
+            self._tell()
+
+    def from_program(self, number: int, text: bytes) -> None:
+        """A program sent this."""
+        self.feed(ev.FromProgram(number, text))
+
+    def end_programs(self) -> None:
+        """Send all away, so that they come back."""
+        for each in self._attached.values():
+            each.socket.end()
+
+    def close(self) -> None:
+        """Nothing goes up any more; links that wait for what is due on them need not."""
+        self._closed = True
+        self._sender.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+        for event in self._relieved.values():
+            event.set()
+        for each in self._attached.values():
+            each.socket.abort()
+
+    def join(self) -> None:
+        """Wait a moment for the sender's thread, which may be waiting for a full socket. Not on the loop."""
+        self._sender.join(_JOIN_LIMIT_S)
+
+    # Anything that happens
+
+    def feed(self, event: ev.Event) -> None:
+        """Let the hub decide, and do what it asks."""
+        if self._closed:
+            return
+        # Leavings that carrying out the effects brings about come after all of them.
+        gone: dict[int, None] = {}
+        for effect in self._hub.receive(event, self._clocks.now()):
+            self._carry_out(effect, gone)
+        self._set_timer()
+        for number in gone:
+            self.detach(number)
+
+    def _carry_out(self, effect: Effect, gone: dict[int, None]) -> None:
+        match effect:
+            case ToProgram(number, text, event):
+                if program := self._attached.get(number):
+                    program.events += event
+                    if not program.socket.give(text):
+                        self._cut(program, Code.TRY_AGAIN_LATER.value, SLOW)
+                        gone[number] = None
+            case ToSlack(link, text):
+                self._sender.put(link, text)
+            case Settled(link):
+                if (settled := self._relieved.pop(link, None)) is not None:
+                    self._sender.then(settled)
+            case CutProgram(number, code, reason):
+                if program := self._attached.get(number):
+                    self._cut(program, code, reason)
+                    gone[number] = None
+            case ProgramNote(number, kind):
+                if kind in _UP and (program := self._attached.get(number)):
+                    program.sends += 1
+                    program.last_send = self._clocks.now()
+            case _:
+                _log.debug("%s: %s", self.bot.name, effect)
+
+    def _cut(self, program: Attached, code: int, reason: str) -> None:
+        _log.warning("%s: its program %s was cut off: %s", self.bot.name, program.name, reason)
+        program.socket.cut(code, reason)
+
+    def _set_timer(self) -> None:
+        deadline = self._hub.deadline
+        if deadline == self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = deadline
+        if deadline is not None:
+            wait_s = max(0, deadline - self._clocks.now()) / 1000
+            self._timer = self._loop.call_later(wait_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = self._timer_at = None
+        self.feed(ev.Tick())
+
+    def _tell(self) -> None:
+        try:
+            self._on_programs(self.bot.name, self.programs())
+        except Exception:  # noqa: BLE001 - whoever shows programs must not end the relay
+            _log.exception("%s: telling of its programs failed", self.bot.name)
+
+    # For link threads and the sender's
+
+    def on_loop(self, work: Callable[[], None]) -> bool:
+        """Have ``work`` done on the loop, after all that was before; ``False`` when the relay has ended."""
+        try:
+            self._loop.call_soon_threadsafe(work)
+        except RuntimeError:
+            return False
+        return True
+
+    def relieve(self, link: int, settled: threading.Event) -> None:
+        """Another link took over. On the loop."""
+        if self._closed:
+            settled.set()
+            return
+        self._relieved[link] = settled
+        self.feed(ev.LinkRelieved(link))
+
+    def link_ended(self, link: int) -> None:
+        """On the loop."""
+        if (settled := self._relieved.pop(link, None)) is not None:
+            settled.set()
+        self.feed(ev.LinkDown(link))
+
+    def _failed(self, link: int, text: str) -> None:
+        self.on_loop(lambda: self.feed(ev.SendFailed(link, text)))
+
+
+class _Lines:
+    """The keeper's :class:`~traymon.keeper.shell.traffic.Traffic`: carries what happens to the relay's loop."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+
+    def up(self, link: int, hello: frames.Hello) -> None:
+        bridge = self._bridge
+        event = ev.LinkUp(link, hello.num_connections, hello.approximate_connection_time_s)
+
+        def came() -> None:
+            bridge.link_came.set()
+            bridge.feed(event)
+
+        bridge.on_loop(came)
+
+    def message(self, link: int, text: bytes) -> None:
+        bridge = self._bridge
+        bridge.on_loop(lambda: bridge.feed(ev.FromSlack(link, text)))
+
+    def relieve(self, link: int) -> threading.Event:
+        bridge = self._bridge
+        settled = threading.Event()
+        if not bridge.on_loop(lambda: bridge.relieve(link, settled)):
+            settled.set()
+        return settled
+
+    def down(self, link: int) -> None:
+        bridge = self._bridge
+        bridge.on_loop(lambda: bridge.link_ended(link))
+
+
+class _Sender:
+    """Sends one bot's messages in order, on a thread of its own: a full socket of one bot holds up no other."""
+
+    def __init__(self, name: str, send: Send, failed: Callable[[int, str], None]) -> None:
+        self._send = send
+        self._failed = failed
+        # Put by the loop, taken by the thread. The hub bounds what goes up: in RTM to Slack's rate, in Socket Mode to
+        # one acknowledgement an envelope.
+        self._queue: queue.SimpleQueue[tuple[int, str] | threading.Event | None] = queue.SimpleQueue()
+        # Starts with the first message. Daemon: a socket that takes nothing must not hold up the exit.
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def put(self, link: int, text: str) -> None:
+        """Send ``text`` on ``link``, or tell that it failed."""
+        self._start()
+        self._queue.put((link, text))
+
+    def then(self, event: threading.Event) -> None:
+        """Set ``event`` once all that was put is sent."""
+        if self._thread.ident is None:
+            event.set()
+        else:
+            self._queue.put(event)
+
+    def stop(self) -> None:
+        """End after what was put."""
+        self._queue.put(None)
+
+    def join(self, limit_s: float) -> None:
+        """Wait for the thread."""
+        if self._thread.ident is not None:
+            self._thread.join(limit_s)
+
+    def _start(self) -> None:
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, threading.Event):
+                item.set()
+            elif not self._send(*item):
+                self._failed(*item)

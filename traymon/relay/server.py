@@ -1,0 +1,135 @@
+"""The relay of one process: a thread, a loop on it, and the endpoint that programs talk to.
+
+Whatever befalls it, links are held: link threads only hand over what they have, and nothing here is waited for.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from traymon.desktop.clocks import Clocks
+from traymon.keeper.shell.traffic import Traffic
+from traymon.relay.bots import RelayedBot
+from traymon.relay.bridge import OnPrograms, Send
+from traymon.relay.endpoint import IDENTITY_WAIT_S, PORT_RETRY_S, Endpoint
+from traymon.relay.programs import Program
+from traymon.relay.tokens import LocalTokens, RelaySettings, load_or_make
+
+_START_LIMIT_S = 10.0
+_ANSWER_LIMIT_S = 10.0
+"""For the loop, which takes milliseconds: longer means that it hangs."""
+
+T = TypeVar("T")
+
+
+class Relay:
+    """The endpoint of one process, for all its bots. Its methods may be called from any thread but the relay's own."""
+
+    def __init__(
+        self,
+        settings_file: Path,
+        clocks: Clocks,
+        *,
+        on_programs: OnPrograms,
+        say: Callable[[str], None],
+        port_retry_s: float = PORT_RETRY_S,
+        identity_wait_s: float = IDENTITY_WAIT_S,
+    ) -> None:
+        """``on_programs`` is told, on the relay's thread, which programs a bot has whenever one came or went;
+        ``say`` takes sentences for people, on any thread."""
+        self.settings: RelaySettings = load_or_make(settings_file, say)
+        self._loop = asyncio.new_event_loop()
+        self._endpoint = Endpoint(
+            self.settings,
+            self._loop,
+            clocks,
+            on_programs,
+            say,
+            port_retry_s=port_retry_s,
+            identity_wait_s=identity_wait_s,
+        )
+        # Runs the loop, on which hubs, gate and aiohttp live. Daemon: a program that hangs must not hold up the exit.
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+        self._ready: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._stopping = asyncio.Event()
+        self._stop_limit_s = 0.0
+
+    @property
+    def base_url(self) -> str:
+        """What programs take for ``https://slack.com/api/``."""
+        return self.settings.base_url
+
+    def tokens_of(self, bot: str) -> LocalTokens:
+        """The tokens of the bot of that name's programs."""
+        return self.settings.tokens_of(bot)
+
+    def start(self) -> None:
+        """Open the port and serve. A port that cannot be had is said, and tried again."""
+        self._thread.start()
+        self._ready.result(_START_LIMIT_S)
+
+    def add(self, bot: RelayedBot, send: Send) -> Traffic:
+        """Lend the link of ``bot``: the result is for its keeper, whose own ``send`` is. After :meth:`start`.
+
+        A bot of that name that was there before is removed.
+        """
+        self.remove(bot.name)
+        return self._do(lambda: self._endpoint.add(bot, send)).traffic
+
+    def remove(self, bot: str) -> None:
+        """The bot of that name is held no more: its programs are sent away."""
+        with contextlib.suppress(RuntimeError):  # the relay has ended
+            bridge = self._do(lambda: self._endpoint.remove(bot))
+            if bridge is not None:
+                bridge.join()
+
+    def programs(self, bot: str) -> tuple[Program, ...]:
+        """The programs that are attached to the bot of that name, the oldest first."""
+        bridge = self._endpoint.bridges.get(bot)
+        return () if bridge is None else bridge.programs()
+
+    def stop(self, limit_s: float) -> None:
+        """End within about ``limit_s``. Programs are cut in the way that brings each of them back; idempotent."""
+        bridges = list(self._endpoint.bridges.values())
+
+        def stop() -> None:
+            self._stop_limit_s = limit_s
+            self._stopping.set()
+
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(stop)
+        if self._thread.ident is None:
+            self._loop.close()
+            return
+        self._thread.join(limit_s * 2)
+        for bridge in bridges:
+            bridge.join()
+
+    def _do(self, work: Callable[[], T]) -> T:
+        """Have something done on the loop. Raises RuntimeError when it has ended."""
+
+        async def run() -> T:
+            return work()
+
+        task = run()
+        try:
+            return asyncio.run_coroutine_threadsafe(task, self._loop).result(_ANSWER_LIMIT_S)
+        finally:
+            task.close()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        await self._endpoint.start()
+        self._ready.set_result(None)
+        await self._stopping.wait()
+        await self._endpoint.stop(self._stop_limit_s)

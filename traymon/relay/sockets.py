@@ -1,0 +1,194 @@
+"""The WebSocket of one attached program.
+
+Every message waits in a queue of its own until the program takes it, so none waits for another program. A queue that
+grows beyond its bounds means a program that does not read: it is cut. Pings are answered here, and sent as Slack does.
+
+How a program is cut decides whether it comes back. botkit 0.4.2 and its like reconnect only where no close frame came
+(their 1006); all other clients tried do so too. So over RTM traymon says why in an ``error`` event, as Slack does, and
+hangs up. Clients of Socket Mode come back after any close code, and soonest after a close frame: there it says why.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+
+from aiohttp import WSMsgType, web
+
+_log = logging.getLogger(__name__)
+
+MOST_WAITING = 5_000
+MOST_WAITING_BYTES = 8 * 1024 * 1024
+"""Of messages that wait for one program. Slack's busiest workspaces send tens a second: this is minutes of them. One
+message may be larger by itself. Programs of a bot share the bytes of what they all get."""
+LARGEST_MESSAGE = 1024 * 1024
+"""Bytes that a program may send at once. RTM takes 16 KB (the hub answers what is larger); a response in Socket Mode
+can hold a view of 250 KB."""
+PING_EACH_S = 10.0
+"""@slack/socket-mode and slack-go take 30 s without a ping of the server's for its death."""
+SILENCE_LIMIT_S = 60.0
+"""Six pings without a sign of life: the program hangs, and whoever looks should know that nobody answers."""
+_CUT_LIMIT_S = 2.0
+"""For the last bytes to a program that is cut, and its own close frame."""
+
+SLOW = "too slow: it did not read what Slack sent"
+SILENT = "silent: it answered no ping for a minute"
+
+_DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY})
+
+
+class Code(Enum):
+    """Close codes (RFC 6455, 7.4.1, and IANA's registry for the second)."""
+
+    GOING_AWAY = 1001
+    TRY_AGAIN_LATER = 1013
+
+
+class ProgramSocket:
+    """One program's WebSocket. Belongs to the relay's loop."""
+
+    def __init__(
+        self,
+        *,
+        says_why_in_a_frame: bool,
+        ping_each_s: float = PING_EACH_S,
+        silence_limit_s: float = SILENCE_LIMIT_S,
+    ) -> None:
+        """``says_why_in_a_frame``: with Socket Mode; see above."""
+        self._says_why_in_a_frame = says_why_in_a_frame
+        self._ping_each_s = ping_each_s
+        self._silence_limit_s = silence_limit_s
+        # No compression: botkit offers it, and on loopback it only costs.
+        self._ws = web.WebSocketResponse(
+            compress=False, autoping=False, max_msg_size=LARGEST_MESSAGE, timeout=_CUT_LIMIT_S
+        )
+        self._transport: asyncio.Transport | None = None
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._something = asyncio.Event()  # to be written, or the end
+        self._ending = False
+        self._heard_at = 0.0
+        # Empties the queue, from open() to the end or a cut.
+        self._writer: asyncio.Task[None] | None = None
+        # Says why the program is sent away, and hangs up. While there is one, nothing else is written.
+        self._farewell: asyncio.Task[None] | None = None
+
+    async def open(self, request: web.BaseRequest) -> None:
+        """Shake hands. Raises web.HTTPBadRequest for what is no handshake, ConnectionError when the program left."""
+        await self._ws.prepare(request)
+        self._transport = request.transport
+        self._writer = asyncio.create_task(self._write())
+
+    def give(self, text: bytes) -> bool:
+        """Send ``text`` as soon as the program takes it; ``False``: too much is waiting, and it must be cut."""
+        if self._ending or self._farewell is not None:
+            return True
+        if self._waiting and (
+            len(self._waiting) >= MOST_WAITING or self._waiting_bytes + len(text) > MOST_WAITING_BYTES
+        ):
+            return False
+        self._waiting.append(text)
+        self._waiting_bytes += len(text)
+        self._something.set()
+        return True
+
+    def cut(self, code: int, reason: str) -> None:
+        """End it at once; what waits for it is dropped."""
+        self._forget()
+        if self._writer is not None:
+            self._writer.cancel()
+        self._part(code, reason, says_why=True)
+
+    def end(self) -> None:
+        """End it once it has taken what waits for it, because traymon ends: it shall come back."""
+        self._ending = True
+        self._something.set()
+
+    def abort(self) -> None:
+        """End it without another byte."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def serve(self, on_message: Callable[[bytes], None]) -> web.WebSocketResponse:
+        """Until the program leaves or is cut; ``on_message`` gets what it sends. After :meth:`open`."""
+        self._heard_at = asyncio.get_running_loop().time()
+        pinger = asyncio.create_task(self._ping())
+        try:
+            await self._read(on_message)
+        finally:
+            pinger.cancel()
+            if self._writer is not None:
+                self._writer.cancel()
+            if self._farewell is not None:
+                await asyncio.wait({self._farewell})
+            self._forget()
+        return self._ws
+
+    async def _read(self, on_message: Callable[[bytes], None]) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            message = await self._ws.receive()
+            self._heard_at = loop.time()
+            if message.type in _DATA:
+                data = message.data
+                on_message(data.encode() if isinstance(data, str) else bytes(data))
+            elif message.type is WSMsgType.PING:
+                with contextlib.suppress(ConnectionError):
+                    await self._ws.pong(message.data)
+            elif message.type is not WSMsgType.PONG:
+                return  # closed by the program, or broken
+
+    async def _write(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            while self._waiting or not self._ending:
+                while self._waiting:
+                    text = self._waiting.popleft()
+                    self._waiting_bytes -= len(text)
+                    await self._ws.send_frame(text, WSMsgType.TEXT)
+                self._something.clear()
+                if not self._ending:
+                    await self._something.wait()
+            self._part(Code.GOING_AWAY.value, "traymon ends; come back", says_why=False)
+
+    def _part(self, code: int, reason: str, *, says_why: bool) -> None:
+        if self._farewell is None and self._transport is not None:
+            self._farewell = asyncio.create_task(self._say_goodbye(self._transport, code, reason, says_why))
+
+    async def _say_goodbye(
+        self, transport: asyncio.Transport, code: int, reason: str, says_why: bool
+    ) -> None:
+        """Whether or not the program takes it, the connection is gone soon."""
+        # Also where the last bytes are not taken: closing waits for that, and aborting does not.
+        asyncio.get_running_loop().call_later(_CUT_LIMIT_S, transport.abort)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(_CUT_LIMIT_S):
+                if self._says_why_in_a_frame:
+                    await self._ws.close(code=code, message=reason.encode(), drain=False)
+                elif says_why:
+                    await self._ws.send_frame(_error_event(code, reason), WSMsgType.TEXT)
+        transport.close()
+
+    async def _ping(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(ConnectionError):
+            while self._farewell is None:
+                await asyncio.sleep(self._ping_each_s)
+                if loop.time() - self._heard_at > self._silence_limit_s:
+                    self.cut(Code.TRY_AGAIN_LATER.value, SILENT)
+                else:
+                    # It waits where the program reads nothing.
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self._ping_each_s):
+                            await self._ws.ping(b"traymon")
+
+    def _forget(self) -> None:
+        self._waiting.clear()
+        self._waiting_bytes = 0
+
+
+def _error_event(code: int, reason: str) -> bytes:
+    """As Slack tells what is wrong with a connection."""
+    return json.dumps({"type": "error", "error": {"code": code, "msg": reason}}).encode()
