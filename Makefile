@@ -15,6 +15,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Compiled at installing.
+CATALOGUES := $(wildcard traymon/locale/*/LC_MESSAGES/*.po)
 NODE := tests/node/node_modules
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -67,12 +69,12 @@ clean:
 	rm -rf $(VENV) $(NODE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # What is installed stands in stamp files, so that nothing is asked of the network a second time.
-$(VENV)/.has-traymon: pyproject.toml | $(BIN)/python
+$(VENV)/.has-traymon: pyproject.toml hatch_build.py $(CATALOGUES) | $(BIN)/python
 	@echo "Installing traymon and its libraries into $(VENV) (once)."
 	@$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/.has-test: pyproject.toml | $(BIN)/python
+$(VENV)/.has-test: pyproject.toml hatch_build.py $(CATALOGUES) | $(BIN)/python
 	@echo "Installing traymon, its libraries and the tools for its tests into $(VENV) (once)."
 	@$(PIP) install --editable '.[test]'
 	@touch $(VENV)/.has-traymon $@

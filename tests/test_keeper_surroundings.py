@@ -188,6 +188,7 @@ class Pictures:
     """A tray that keeps what it is to show."""
 
     host = "nowhere"
+    shown = True
 
     def __init__(self) -> None:
         # Guards the list; show() wakes those who wait. Set by stop(): run() returns.
@@ -216,7 +217,7 @@ def test_after_the_clock_was_set_the_shown_times_are_right(home: Path, slack: Si
     tray = Pictures()
     with machine(home, slack, "bot") as here:
         wait_for_state(here.app, "bot", State.ONLINE)
-        main = threading.Thread(target=here.app.use_tray, args=(tray,))
+        main = threading.Thread(target=here.app.use_tray, args=(tray, {}))
         main.start()
         before = tray.wait_for(lambda view: "online" in view.tooltip)
         here.clocks.stepped += 10 * 60_000

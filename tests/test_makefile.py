@@ -16,7 +16,8 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is n
 def clone(tmp_path):
     """A folder with nothing but the Makefile."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "pyproject.toml").touch()
+    for name in ("pyproject.toml", "hatch_build.py"):
+        (tmp_path / name).touch()
     return tmp_path
 
 
