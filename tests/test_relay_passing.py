@@ -277,6 +277,13 @@ def test_a_token_in_a_text_is_text(slack, relay, body, content_type):
     assert slack.next().body == body.encode()
 
 
+def test_half_a_surrogate_pair_is_no_token_and_does_no_harm(slack, relay):
+    body = b'{"token":"\\ud800"}'
+    relay.call("chat.postMessage", body, JSON)
+    assert slack.next().body == body
+    assert body_of(relay.call("chat.postMessage", body, JSON, authorized=False))["error"] == "invalid_auth"
+
+
 def test_a_real_token_in_a_second_place_passes_as_it_is(slack, relay):
     relay.call("chat.postMessage", b"token=xoxp-of-a-user&text=x", FORM)
     assert slack.next().body == b"token=xoxp-of-a-user&text=x"
@@ -461,6 +468,17 @@ def test_slack_may_answer_before_it_has_read_all():
         sock.sendall(f"{head}Content-Length: 1000000\r\n\r\n".encode() + b"x" * 1000)
         line, _, _ = parsed(read_head(sock))
         assert line == b"HTTP/1.1 413 Payload Too Large"
+
+
+def test_who_sends_all_before_it_reads_still_gets_an_early_answer():
+    def script(sock):
+        read_head(sock)
+        sock.sendall(http_answer(b"too much", status="413 Payload Too Large"))
+        wait_for_end(sock)
+
+    with relay_before(script) as relay:
+        answer = relay.call("files.upload", b"x" * 5_000_000, "Content-Type: application/octet-stream")
+        assert parsed(answer)[0] == b"HTTP/1.1 413 Payload Too Large"
 
 
 # ------------------------------------------------------------------------------------------------------------ troubles

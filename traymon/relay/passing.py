@@ -9,6 +9,7 @@ who meets that with a POST cannot know whether to repeat it.
 """
 
 import asyncio
+import contextlib
 import hmac
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -31,6 +32,9 @@ from traymon.slack.errors import SlackError, failure_of
 IDLE_LIMIT_S = 300.0
 """A call over which nothing moved for so long, in either direction, is ended. Clients give up long before (slack_sdk
 after 30 s), and their leaving ends it at once; this is for those that would wait for ever. A slow upload moves."""
+
+LINGER_S = 10.0
+"""For what a caller still sends after the answer; as long as aiohttp waits itself."""
 
 _METHOD = re.compile(r"/api/([\w-][\w.-]*(?:/[\w-][\w.-]*)*)/?", re.ASCII)
 """Names as Slack gives them: nothing in them has to be encoded, and no part of a path can climb."""
@@ -153,7 +157,6 @@ class Passing:
                     self._said.pop(bot.name, None)
                     response = _response(answer)
                     await self._down(request, answer, response, call.on_move)
-                    return response
         except _TROUBLE as error:
             if request.transport is None or request.transport.is_closing():
                 return response or web.Response()  # which nobody gets: the caller has left
@@ -164,6 +167,8 @@ class Passing:
             if call.broke:
                 return refusal("invalid_request", status=400)
             return self._unreachable(bot, _cause(error))
+        await _read_the_rest(request)
+        return response
 
     async def _down(
         self,
@@ -262,6 +267,14 @@ class _Call:
         return None if real is None else real.reveal()
 
 
+async def _read_the_rest(request: web.BaseRequest) -> None:
+    """Take what the caller still sends: Slack may answer before it has all, and who cannot send reads no answer."""
+    with contextlib.suppress(*_TROUBLE):
+        async with asyncio.timeout(LINGER_S):
+            while await request.content.readany():
+                pass
+
+
 def _response(answer: aiohttp.ClientResponse) -> web.StreamResponse:
     """Slack's answer, before its body."""
     headers = CIMultiDict[str]()
@@ -291,7 +304,8 @@ def _text(raw: bytes) -> str:
 
 def _same(given: str, known: str) -> bool:
     """In a time that tells nothing of where they differ."""
-    return bool(known) and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), known.encode())
+    # What was found in JSON can hold half a surrogate pair.
+    return bool(known) and hmac.compare_digest(given.encode("utf-8", "surrogatepass"), known.encode())
 
 
 def _cause(error: BaseException) -> Cause:
