@@ -45,8 +45,7 @@ def test_each_transport_has_its_own_token_in_the_keyring(
             app_token="keyring" if transport == "socket" else None,
             api_url=slack.api_url,
         )
-        said: list[str] = []
-        app = App(write_profile(tmp_path, {}), Config((bot,)), say=said.append)
+        app = App(write_profile(tmp_path, {}), Config((bot,)))
         app.start()
         try:
             wait_for_state(app, "bot", State.ONLINE)
@@ -54,7 +53,6 @@ def test_each_transport_has_its_own_token_in_the_keyring(
             app.stop()
         (link,) = slack.truth().links
     assert (link.transport, link.token) == (transport, token)
-    assert any("Socket Mode is a preview" in sentence for sentence in said) is (transport == "socket")
 
 
 def test_while_the_log_lags_its_disk_is_not_asked_for_what_is_shown(

@@ -495,7 +495,7 @@ def test_setup_with_a_token_that_is_wrong_changes_nothing(traymon, slack, tmp_pa
     assert not (tmp_path / "t").exists()
 
 
-def test_setup_of_socket_mode_asks_slack_and_says_that_it_is_a_preview(traymon, slack, tmp_path):
+def test_setup_of_socket_mode_asks_slack_and_says_where_the_program_is_to_connect(traymon, slack, tmp_path):
     slack.add_bot("xoxb-b", "b", app_token="xapp-b")
     config, place = tmp_path / "c.toml", tmp_path / "t"
     arguments = ["--config", config, "setup", "--name", "b", "--transport", "socket"]
@@ -503,7 +503,7 @@ def test_setup_of_socket_mode_asks_slack_and_says_that_it_is_a_preview(traymon, 
     done = traymon(*arguments, given="xapp-b\n")
     assert done.returncode == 0, done.stderr
     assert "accepts it for Socket Mode" in done.stdout
-    assert "is a preview" in done.stdout
+    assert "traymon relay b" in done.stdout
     assert place.read_text() == "xapp-b\n"
     (bot,) = load(config, {}).bots
     assert (bot.transport, bot.app_token) == ("socket", f"file:{place}")
@@ -541,7 +541,7 @@ def test_run_keeps_a_socket_mode_bot_and_says_that_it_is_a_preview(traymon, run,
     assert (bot["name"], bot["transport"]) == ("b", "socket")
     assert traymon("--config", profile.config_file, "quit").returncode == 0
     _, err = running.process.communicate(timeout=PATIENCE_S)
-    assert "b: Socket Mode is a preview" in err
+    assert "Traceback" not in err
 
 
 def test_setup_without_a_keyring_tells_the_choices_and_changes_nothing(traymon, slack, tmp_path):

@@ -112,12 +112,6 @@ def test_in_socket_mode_a_refusal_is_about_the_apps_token(code, fix):
     assert "for RTM" not in text
 
 
-def test_a_preview_says_what_it_costs():
-    text = words.socket_mode_preview("a\x1bb")
-    for part in ("a\\x1bb: ", "preview", "any one of the app's links", "acknowledges nothing"):
-        assert part in text
-
-
 def test_evidence_makes_the_sentence_more_exact():
     assert "Zscaler" in words.cause("tls", evidence={"host": "slack.com", "issuer": "Zscaler"})
     assert "HTTP status 403" in words.cause("not_websocket", evidence={"http_status": 403})

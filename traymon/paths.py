@@ -44,6 +44,11 @@ class Profile:
         return self.state_dir / "report.html"
 
     @property
+    def relay_settings(self) -> Path:
+        """The relay's port and secret, for this user alone."""
+        return self.state_dir / "relay.json"
+
+    @property
     def lock_file(self) -> Path:
         """The lock that keeps a profile to one running traymon.
 

@@ -10,6 +10,7 @@ from typing import Any
 from traymon import words
 from traymon.app.bots import Bots, Kept, paused_setting
 from traymon.app.desk import Desk
+from traymon.app.relaying import Relaying
 from traymon.app.showing import Showing
 from traymon.app.status import status_of
 from traymon.app.telling import Telling, system_notifier
@@ -64,12 +65,13 @@ class App:
         self.log = SessionLog(
             profile.db, profile.text_log, self._clocks, on_fault=self._log_fault, on_line=on_line
         )
+        self.relaying = Relaying(profile, self.log, self._clocks, say, lambda: self.showing.redraw())
         self.bots = Bots(
             profile.name,
             self.log,
             self.board,
             self._clocks,
-            say=say,
+            relaying=self.relaying,
             # In a terminal the log's own lines say why a token is missing.
             say_token=say if on_line is None else lambda _: None,
         )
@@ -78,7 +80,7 @@ class App:
         self.ended = threading.Event()
         self._cause = Cause.QUIT  # why it ends; written by whoever knows of something else
         self._watchers = system_watchers(self._clocks) if watchers is None else watchers
-        self._telling = Telling(profile, config, self.bots, self._clocks, say)
+        self._telling = Telling(profile, config, self.bots, self.relaying, self._clocks, say)
         self.desk = Desk(
             profile,
             self.log,
@@ -91,6 +93,7 @@ class App:
         self.showing = Showing(
             profile,
             self.bots,
+            self.relaying,
             self.board,
             self._clocks,
             self.ended,
@@ -201,7 +204,11 @@ class App:
         """Every bot, as ``traymon status --json`` prints it."""
         picture = self.board.picture()
         found = [(self.bots.get(name), shown) for name, shown in picture.bots.items()]
-        return [status_of(kept.keeper, shown, self._clocks) for kept, shown in found if kept]
+        return [
+            status_of(kept.keeper, shown, self._clocks, self.relaying.programs(kept.config.name))
+            for kept, shown in found
+            if kept
+        ]
 
     # The control socket: runs on one thread per client
 

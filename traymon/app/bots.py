@@ -4,8 +4,9 @@ import random
 import threading
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
-from traymon import words
+from traymon.app.relaying import Relaying
 from traymon.app.token import Prompt, Token
 from traymon.config import BotConfig
 from traymon.desktop.clocks import Clocks
@@ -39,16 +40,16 @@ class Bots:
         board: Board,
         clocks: Clocks,
         *,
-        say: Callable[[str], None],
         say_token: Callable[[str], None],
+        relaying: Relaying,
     ) -> None:
         """``say_token`` is told why a token cannot be had, each reason once."""
         self._profile = profile
         self._log = log
         self._board = board
         self._clocks = clocks
-        self._say = say
         self._say_token = say_token
+        self._relaying = relaying
         self._prompt = Prompt()
         self._presence = PresenceWatch(board, clocks.now, random.Random().random)
         # One reference to a dict that nobody changes: readers on any thread see all of it or all of the next.
@@ -89,6 +90,7 @@ class Bots:
             _end(gone, Cause.USER, limit_s)
             for kept in gone:
                 self._presence.forget(kept.config.name)
+                self._relaying.end(kept.config.name)
                 self._board.forget(kept.config.name)
                 if kept.config.name not in now:
                     # A later bot of that name is another one, and nobody paused it.
@@ -107,39 +109,46 @@ class Bots:
         """End all, at the same time."""
         with self._changing:
             self._stopped = True
+            # First, so that no link waits for what programs still expect of it.
+            self._relaying.stop(limit_s / 4)
             _end(self._kept.values(), cause, limit_s)
             self._presence.stop(limit_s)
 
     def _make(self, bot: BotConfig) -> Kept:
         rtm = bot.transport == "rtm"
-        source = bot.token if rtm else bot.app_token
-        assert source is not None, "the configuration gives each bot the token of its transport"
         endpoint = Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file)
-        token = Token(
-            source,
-            bot.name,
-            self._profile,
-            self._say_token,
-            which="token" if rtm else "app_token",
-            prompt=self._prompt,
-        )
+        token = self._token(bot, "token")
+        own = token if rtm else self._token(bot, "app_token")
+        traffic = None
+        if bot.relay:
+            traffic = self._relaying.lend(
+                bot,
+                endpoint,
+                read_token=token.read,
+                read_app_token=own.read,
+                identity=lambda: keeper.identity,
+                send=lambda link, text: keeper.send(link, text),
+            )
         keeper = Keeper(
             bot.name,
             bot.transport,
-            (RtmConnector if rtm else SocketConnector)(endpoint, token.read),
+            (RtmConnector if rtm else SocketConnector)(endpoint, own.read),
             Core(random.Random().random, spare_on_suspicion=rtm),
             self._log,
             self._board,
             self._clocks,
             diagnose=lambda cancel: diagnose(endpoint, cancel=cancel),
+            traffic=traffic,
         )
         if rtm:
             self._presence.watch(keeper, endpoint, token.read)
-        return Kept(bot, keeper, token)
+        return Kept(bot, keeper, own)
+
+    def _token(self, bot: BotConfig, which: Literal["token", "app_token"]) -> Token:
+        source = bot.token if which == "token" else bot.app_token
+        return Token(source, bot.name, self._profile, self._say_token, which=which, prompt=self._prompt)
 
     def _begin(self, kept: Kept) -> None:
-        if kept.config.transport == "socket":
-            self._say(words.socket_mode_preview(kept.config.name))
         kept.keeper.start(paused=self._log.setting(paused_setting(kept.config.name)) == "1")
 
 

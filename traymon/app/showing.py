@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from traymon.app.bots import Bots
+from traymon.app.relaying import Relaying
 from traymon.app.status import programs, wall, workspace
 from traymon.desktop.clocks import Clocks
 from traymon.keeper.shell import Board, Picture, Shown
@@ -29,6 +30,7 @@ class Showing:
         self,
         profile: Profile,
         bots: Bots,
+        relaying: Relaying,
         board: Board,
         clocks: Clocks,
         ended: threading.Event,
@@ -39,6 +41,7 @@ class Showing:
         """``choices`` are what the menu ticks; ``on_picture`` is told of every picture too, and must not wait."""
         self._profile = profile
         self._bots = bots
+        self._relaying = relaying
         self._board = board
         self._clocks = clocks
         self._ended = ended
@@ -120,7 +123,7 @@ class Showing:
             suspect=status.suspect,
             last_outage=last_outage,
             not_logged_yet=not shown.logged,
-            programs=programs(kept.keeper, status),
+            programs=programs(kept.keeper, status, self._relaying.programs(bot)),
             today=day,
         )
 

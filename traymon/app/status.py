@@ -1,6 +1,6 @@
 """What ``traymon status`` tells of one bot."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,10 +9,13 @@ from traymon.desktop.clocks import Clocks
 from traymon.keeper.core.causes import Fact, Failure
 from traymon.keeper.core.status import Status
 from traymon.keeper.shell import Keeper, Shown
+from traymon.relay.programs import Program
 
 
-def status_of(keeper: Keeper, shown: Shown, clocks: Clocks) -> dict[str, Any]:
-    """One bot, as ``traymon status --json`` prints it."""
+def status_of(
+    keeper: Keeper, shown: Shown, clocks: Clocks, attached: Sequence[Program] | None
+) -> dict[str, Any]:
+    """One bot, as ``traymon status --json`` prints it; ``attached`` is ``None`` where the bot lends no link."""
     status = shown.status
     failure = status.failure
     return {
@@ -27,7 +30,18 @@ def status_of(keeper: Keeper, shown: Shown, clocks: Clocks) -> dict[str, Any]:
         "attempting": status.attempting,
         "logged": shown.logged,
         "connections": status.connections,
-        "programs": [],
+        "relay": attached is not None,
+        "programs": [_program(program, clocks) for program in attached or ()],
+    }
+
+
+def _program(program: Program, clocks: Clocks) -> dict[str, Any]:
+    return {
+        "name": program.name,
+        "since": _iso(wall(clocks, program.since)),
+        "events": program.events,
+        "sends": program.sends,
+        "last_send": _iso(wall(clocks, program.last_send)),
     }
 
 
@@ -36,8 +50,11 @@ def workspace(keeper: Keeper) -> str | None:
     return keeper.identity.team_name if keeper.identity else None
 
 
-def programs(keeper: Keeper, status: Status) -> int | None:
-    """How many links Slack counts beside ours. In Socket Mode those may be leftovers of dead links: not known."""
+def programs(keeper: Keeper, status: Status, attached: Sequence[Program] | None) -> int | None:
+    """How many programs are behind the bot, as far as is known: those that are ``attached`` where it lends its link,
+    else how many links Slack counts beside ours. In Socket Mode those may be leftovers of dead links: not known."""
+    if attached is not None:
+        return len(attached)
     if keeper.transport != "rtm" or status.connections is None:
         return None
     return status.connections - 1

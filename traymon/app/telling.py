@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from traymon.app.bots import Bots
+from traymon.app.relaying import Relaying
 from traymon.app.status import explanation, wall, workspace
 from traymon.config import Config
 from traymon.desktop.clocks import Clocks
@@ -22,9 +23,16 @@ class Telling:
     """Hands what the board says on; nothing here waits, but :meth:`stop`."""
 
     def __init__(
-        self, profile: Profile, config: Config, bots: Bots, clocks: Clocks, say: Callable[[str], None]
+        self,
+        profile: Profile,
+        config: Config,
+        bots: Bots,
+        relaying: Relaying,
+        clocks: Clocks,
+        say: Callable[[str], None],
     ) -> None:
         self._bots = bots
+        self._relaying = relaying
         self._clocks = clocks
         self._say = say
         self._on_change = OnChange(
@@ -96,6 +104,7 @@ class Telling:
             since_wall_ms=wall(self._clocks, status.session_since or status.since) or 0,
             failure=status.failure,
             next_try_wall_ms=wall(self._clocks, status.next_try),
+            unattended=self._relaying.programs(bot) == (),
             transport=kept.keeper.transport,
             explanation=explanation(status.failure, kept.keeper.findings) or "",
         )

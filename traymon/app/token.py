@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
+from traymon import words
 from traymon.secrets import SecretUnavailable
 from traymon.secrets import read as read_secret
 
@@ -36,7 +37,7 @@ class Token:
 
     def __init__(
         self,
-        source: str,
+        source: str | None,
         bot: str,
         profile: str,
         say: Callable[[str], None],
@@ -44,7 +45,8 @@ class Token:
         which: Literal["token", "app_token"],
         prompt: Prompt,
     ) -> None:
-        """``say`` is told why there is no token, each reason once."""
+        """``source`` is ``None`` where the configuration has none; ``say`` is told why there is no token, each reason
+        once."""
         self._prompt = prompt
         self._which = which
         self._source = source
@@ -63,7 +65,10 @@ class Token:
         The keyring may ask for its password once at the start and once a click; else it is only looked at.
         """
         value = self._value
+        if value is None and self._source is None:
+            raise SecretUnavailable(words.gettext("The configuration has no bot token for this bot."))
         if value is None:
+            assert self._source is not None
             unlock = self._source == "keyring" and self._prompt.take()
             try:
                 value = read_secret(

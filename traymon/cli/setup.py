@@ -125,7 +125,7 @@ def _in_the_terminal(context: Context, choice: _Choice, *, no_check: bool) -> No
         words.gettext("{bot} is set up in {file}.").format(bot=bot.name, file=words.printable(str(path)))
     )
     if bot.transport == "socket":
-        click.echo(words.socket_mode_preview(bot.name))
+        click.echo(words.point_your_program(bot.name))
     _tell_running(context, bot.name)
 
 

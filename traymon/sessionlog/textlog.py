@@ -60,6 +60,8 @@ def log_text(event: Event) -> str:
             return words.strange_links(connections)
         case NoteKind.WHY:
             return words.probes(event.facts) or _facts(event)
+        case NoteKind.PROGRAM:
+            return _program(event)
         case _ if event.cause is not None:
             return _explained(event)
         case _:
@@ -108,6 +110,21 @@ def _handover(event: Event) -> str:
     if lived is None:
         return text
     return f"{words.gettext('after {duration}').format(duration=words.duration(lived))}  {text}"
+
+
+def _program(event: Event) -> str:
+    """Who came to the relay, or left it."""
+    name, lasted = words.printable(str(event.facts.get("program", ""))), _milliseconds(event, "lasted_ms")
+    match event.facts.get("what"):
+        case "none":
+            return words.gettext("no program is attached yet")
+        case "attached":
+            return words.gettext("{program} is attached").format(program=name)
+        case "detached" if lasted is not None:
+            text = words.gettext("{program} left after {duration}")
+            return text.format(program=name, duration=words.duration(lasted))
+        case _:
+            return _facts(event)
 
 
 def _clock(event: Event) -> str:

@@ -34,12 +34,11 @@ def no_such_bot(bot: str, known: Sequence[str]) -> str:
     return gettext("There is no bot “{bot}”; there is: {names}.").format(bot=printable(bot), names=names)
 
 
-def socket_mode_preview(bot: str) -> str:
-    """What a person should know who has a Socket Mode bot held by this version."""
+def point_your_program(bot: str) -> str:
+    """What a person should do who has set up a Socket Mode bot."""
     return gettext(
-        "{bot}: Socket Mode is a preview: traymon holds the link, but passes nothing on yet. Slack gives each payload "
-        "to any one of the app's links, so beside the bot's own program traymon takes a part of what is meant for it; "
-        "traymon acknowledges nothing, and Slack sends events again, but no clicks and commands."
+        "{bot}: point the bot's own program at traymon; “traymon relay {bot}” prints the one line for it. One that "
+        "connects to Slack by itself would share Slack's events with traymon, each going to either."
     ).format(bot=printable(bot))
 
 
