@@ -12,6 +12,9 @@ from http.client import HTTPConnection
 from urllib.parse import quote
 
 import pytest
+from slack_sdk import WebClient
+from slack_sdk.http_retry import FixedValueRetryIntervalCalculator
+from slack_sdk.http_retry.builtin_handlers import ServerErrorRetryHandler
 
 from tests.passing_kit import (
     LOCAL,
@@ -519,6 +522,27 @@ def test_a_slack_that_does_not_answer_properly_is_a_reason_to_try_again(script, 
         assert parsed(answer)[0] == b"HTTP/1.1 503 Service Unavailable"
         assert body_of(answer)["response_metadata"] == {"messages": [f"[ERROR] traymon: {cause}"]}
         assert cause in relay.said[0]
+
+
+def test_slack_sdk_tries_again_what_did_not_get_through():
+    troubles = [True, False]
+
+    def script(sock, request):
+        if not troubles.pop(0):
+            sock.sendall(OK)
+
+    at_once = FixedValueRetryIntervalCalculator(0)
+    with relayed(script=script) as (slack, relay):
+        client = WebClient(
+            token=LOCAL,
+            base_url=f"http://127.0.0.1:{relay.port}/api/",
+            retry_handlers=[ServerErrorRetryHandler(interval_calculator=at_once)],
+        )
+        assert client.chat_postMessage(channel="C1", text="hello").data == {"ok": True}
+        first, second = slack.next(), slack.next()
+        assert first.body == second.body
+        assert first.header(b"Authorization") == f"Bearer {REAL}".encode()
+        assert first.header(b"User-Agent").startswith(b"Python/")
 
 
 def test_a_name_that_is_not_known_is_named(monkeypatch):

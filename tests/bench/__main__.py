@@ -2,7 +2,7 @@
 
 Nothing is asserted: over its budget is a number in the table, not a failure.
 
-    python -m tests.bench [start] [one] [many] [fifty] [peers]
+    python -m tests.bench [start] [one] [many] [fifty] [relay] [peers]
 
 Nothing else should run meanwhile. Numbers of another machine mean nothing; only those of one run can be compared.
 """
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from tests.bench import relay
 from tests.bench.app import RunningApp, running_app
 from tests.bench.baseline import bare_process, bare_reconnect, wall_time
 from tests.bench.desktop import Desktop, desktop, missing_packages
@@ -132,8 +133,10 @@ PARTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
 }
 
 
+RELAY = "relay"
+"""With a table of its own: what the relay adds and carries. Needs no desktop."""
 PEERS = "peers"
-"""The part with a table of its own: traymon beside other clients."""
+"""Likewise: traymon beside other clients."""
 
 
 def _settled_kb(app: RunningApp) -> int:
@@ -159,16 +162,33 @@ def _wait(seconds: float) -> None:
 
 def main(wanted: Sequence[str]) -> int:
     """Measure the wanted parts, or all, and print their tables. 1 when something could not be measured."""
-    unknown = [name for name in wanted if name not in (*PARTS, PEERS)]
+    parts = (*PARTS, RELAY, PEERS)
+    unknown = [name for name in wanted if name not in parts]
     if unknown:
-        print(f"No such part: {' '.join(unknown)}. Parts: {' '.join((*PARTS, PEERS))}", file=sys.stderr)
+        print(f"No such part: {' '.join(unknown)}. Parts: {' '.join(parts)}", file=sys.stderr)
         return 1
     failed = 0
-    if budgets := [name for name in wanted or PARTS if name != PEERS]:
+    if budgets := [name for name in wanted or PARTS if name in PARTS]:
         failed |= _budgets(budgets)
+    if RELAY in wanted or not wanted:
+        failed |= _relay()
     if PEERS in wanted or not wanted:
         failed |= peers.main()
     return failed
+
+
+def _relay() -> int:
+    print("relay: what it adds to a frame, and what it carries.", file=sys.stderr, flush=True)
+    rows: list[Row] = []
+    failed = False
+    try:
+        for row in relay.measure():
+            rows.append(row)
+    except Exception:
+        traceback.print_exc()
+        failed = True
+    print(f"\n{render(rows)}\n", flush=True)
+    return 1 if failed else 0
 
 
 def _budgets(wanted: Sequence[str]) -> int:
