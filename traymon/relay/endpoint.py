@@ -199,7 +199,7 @@ class Endpoint:
             door.end()
 
     async def _answer(self, request: web.BaseRequest, door: Door) -> web.StreamResponse:
-        if not is_welcome(request):
+        if not is_welcome(request, self._settings.port):
             return _refused()
         path = request.raw_path.partition("?")[0]
         if path.startswith("/link/"):

@@ -16,13 +16,18 @@ _OF_NO_PAGE = frozenset({"none"})
 """What a browser says where a person typed the address (https://www.w3.org/TR/fetch-metadata/)."""
 
 
-def is_welcome(request: web.BaseRequest) -> bool:
-    """Whether this may come from a program."""
+def is_welcome(request: web.BaseRequest, port: int) -> bool:
+    """Whether this may come from a program; ``port`` is the relay's own."""
     headers = request.headers
     hosts = headers.getall("Host", [])
     return (
         len(hosts) == 1
         and _HOST.fullmatch(hosts[0]) is not None
-        and all(origin in _ORIGINS for origin in headers.getall("Origin", []))
+        and all(origin in _ORIGINS or origin in _own(port) for origin in headers.getall("Origin", []))
         and all(site in _OF_NO_PAGE for site in headers.getall("Sec-Fetch-Site", []))
     )
+
+
+def _own(port: int) -> tuple[str, ...]:
+    """websocket-client sends the address that it connects to. No page is there that could."""
+    return f"http://127.0.0.1:{port}", f"http://localhost:{port}", f"http://[::1]:{port}"

@@ -12,9 +12,13 @@ import asyncio
 import contextlib
 import json
 import logging
+import socket
+import struct
+import sys
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
+from typing import cast
 
 from aiohttp import WSMsgType, web
 
@@ -33,6 +37,10 @@ SILENCE_LIMIT_S = 60.0
 """Six pings without a sign of life: the program hangs, and whoever looks should know that nobody answers."""
 _CUT_LIMIT_S = 2.0
 """For the last bytes to a program that is cut, and its own close frame."""
+
+_BREATH_S = 0.05
+# struct linger: two ints, but two shorts in Winsock.
+_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 SLOW = "too slow: it did not read what Slack sent"
 SILENT = "silent: it answered no ping for a minute"
@@ -167,9 +175,16 @@ class ProgramSocket:
             async with asyncio.timeout(_CUT_LIMIT_S):
                 if self._says_why_in_a_frame:
                     await self._ws.close(code=code, message=reason.encode(), drain=False)
-                elif says_why:
+                    transport.close()
+                    return
+                if says_why:
                     await self._ws.send_frame(_error_event(code, reason), WSMsgType.TEXT)
-        transport.close()
+                while transport.get_write_buffer_size():
+                    await asyncio.sleep(_BREATH_S)
+                await asyncio.sleep(
+                    _BREATH_S
+                )  # to read it: with a reset, not every system keeps what is unread
+        _reset(transport)
 
     async def _ping(self) -> None:
         loop = asyncio.get_running_loop()
@@ -187,6 +202,15 @@ class ProgramSocket:
     def _forget(self) -> None:
         self._waiting.clear()
         self._waiting_bytes = 0
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """End the connection with RST: closing with a linger time of nought sends it."""
+    sock = cast("socket.socket | None", transport.get_extra_info("socket"))
+    if sock is not None and not transport.is_closing():
+        with contextlib.suppress(OSError):  # it has gone
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
 
 
 def _error_event(code: int, reason: str) -> bytes:
