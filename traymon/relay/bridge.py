@@ -58,8 +58,11 @@ class Bridge:
         loop: asyncio.AbstractEventLoop,
         clocks: Clocks,
         on_programs: OnPrograms,
+        on_link: Callable[["Bridge"], None],
     ) -> None:
+        """``on_link`` is called on the loop when a link has come up."""
         self.bot = bot
+        self._on_link = on_link
         self._clocks = clocks
         self._loop = loop
         self._on_programs = on_programs
@@ -199,6 +202,13 @@ class Bridge:
             return False
         return True
 
+    def link_is_up(self, event: ev.LinkUp) -> None:
+        """On the loop."""
+        if not self._closed:
+            self._on_link(self)
+            self.link_came.set()
+            self.feed(event)
+
     def relieve(self, link: int, settled: threading.Event) -> None:
         """Another link took over. On the loop."""
         if self._closed:
@@ -226,12 +236,7 @@ class _Lines:
     def up(self, link: int, hello: frames.Hello) -> None:
         bridge = self._bridge
         event = ev.LinkUp(link, hello.num_connections, hello.approximate_connection_time_s)
-
-        def came() -> None:
-            bridge.link_came.set()
-            bridge.feed(event)
-
-        bridge.on_loop(came)
+        bridge.on_loop(lambda: bridge.link_is_up(event))
 
     def message(self, link: int, text: bytes) -> None:
         bridge = self._bridge

@@ -26,13 +26,14 @@ from traymon.relay.bots import RelayedBot
 from traymon.relay.bridge import Bridge, OnPrograms, Send
 from traymon.relay.gate import Door, Gate
 from traymon.relay.guard import is_welcome
+from traymon.relay.identities import Identities, Known
 from traymon.relay.methods import TRANSPORT_OF, connect_answer
 from traymon.relay.opening import read_opening
 from traymon.relay.passing import Passing, refusal
 from traymon.relay.programs import name_of
 from traymon.relay.sockets import ProgramSocket
 from traymon.relay.tokens import HOST, RelaySettings
-from traymon.slackwire.api import ConnectAnswer, Identity, socket_body
+from traymon.slackwire.api import socket_body
 from traymon.slackwire.tickets import Tickets
 
 _log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Endpoint:
     def __init__(
         self,
         settings: RelaySettings,
+        identities: Identities,
         loop: asyncio.AbstractEventLoop,
         clocks: Clocks,
         on_programs: OnPrograms,
@@ -72,6 +74,7 @@ class Endpoint:
         identity_wait_s: float,
     ) -> None:
         self._settings = settings
+        self._identities = identities
         self._loop = loop
         self._clocks = clocks
         self._on_programs = on_programs
@@ -130,7 +133,7 @@ class Endpoint:
 
     def add(self, bot: RelayedBot, send: Send) -> Bridge:
         """Lend the link of ``bot``, which is not there yet."""
-        bridge = Bridge(bot, send, self._loop, self._clocks, self._on_programs)
+        bridge = Bridge(bot, send, self._loop, self._clocks, self._on_programs, self._link_came)
         self.bridges = {**self.bridges, bot.name: bridge}
         return bridge
 
@@ -227,7 +230,7 @@ class Endpoint:
             for bridge in self.bridges.values():
                 if _same(token, bridge.bot.local_token):
                     found = found or (bridge, "bot")
-                if _same(token, bridge.bot.local_app_token):
+                if bridge.bot.transport == "socket" and _same(token, bridge.bot.local_app_token):
                     found = found or (bridge, "app")
         return found
 
@@ -243,13 +246,19 @@ class Endpoint:
             )
         return web.json_response(connect_answer(who, self._url(bridge, name), old=method == "rtm.start"))
 
-    async def _identity(self, bridge: Bridge) -> ConnectAnswer | Identity | None:
-        """Who the bot is; waited for where the first link is not up yet."""
-        if bridge.bot.identity() is None:
+    async def _identity(self, bridge: Bridge) -> Known | None:
+        """Who the bot is; waited for where no link of its has ever been up."""
+        if self._identities.get(bridge.bot.name) is None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._identity_wait_s):
                     await bridge.link_came.wait()
-        return bridge.bot.identity()
+        return self._identities.get(bridge.bot.name)
+
+    def _link_came(self, bridge: Bridge) -> None:
+        """Slack has said who the bot is. Programs that were told otherwise are to ask again."""
+        who = bridge.bot.identity()
+        if who is not None and self._identities.learn(bridge.bot.name, who):
+            bridge.end_programs()
 
     def _url(self, bridge: Bridge, name: str) -> str:
         ticket = self._tickets.issue(self._clocks.now())

@@ -1,11 +1,9 @@
 """The methods of the Web API that the relay answers itself: they lead to its own WebSockets."""
 
 from typing import Literal
-from urllib.parse import urlsplit
 
-from traymon.slackwire.api import ConnectAnswer, Identity, connect_body
-
-Method = Literal["rtm.connect", "rtm.start", "apps.connections.open"]
+from traymon.relay.identities import Known
+from traymon.slackwire.api import connect_body
 
 TRANSPORT_OF: dict[str, Literal["rtm", "socket"]] = {
     "rtm.connect": "rtm",
@@ -15,17 +13,13 @@ TRANSPORT_OF: dict[str, Literal["rtm", "socket"]] = {
 """The methods, and the transport that each is for."""
 
 
-def connect_answer(who: ConnectAnswer | Identity, url: str, *, old: bool) -> dict[str, object]:
+def connect_answer(who: Known, url: str, *, old: bool) -> dict[str, object]:
     """What ``rtm.connect`` answers; with ``old`` what ``rtm.start`` does.
 
     Slack has answered both alike since 2022; clients from before take the lists for granted, which are empty for it
     (https://docs.slack.dev/changelog/2021-10-rtm-start-to-stop).
     """
-    if isinstance(who, Identity):
-        workspace = (urlsplit(who.url).hostname or "").partition(".")[0]
-        body = connect_body(url, who.user_id, who.user, who.team_id, who.team, workspace)
-    else:
-        body = connect_body(url, who.self_id, who.self_name, who.team_id, who.team_name, who.team_domain)
+    body = connect_body(url, who.self_id, who.self_name, who.team_id, who.team_name, who.team_domain)
     return body | _of_old() if old else body
 
 

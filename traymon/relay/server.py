@@ -16,6 +16,7 @@ from traymon.keeper.shell.traffic import Traffic
 from traymon.relay.bots import RelayedBot
 from traymon.relay.bridge import OnPrograms, Send
 from traymon.relay.endpoint import IDENTITY_WAIT_S, PORT_RETRY_S, Endpoint
+from traymon.relay.identities import Identities
 from traymon.relay.programs import Program
 from traymon.relay.tokens import LocalTokens, RelaySettings, load_or_make
 
@@ -39,12 +40,15 @@ class Relay:
         port_retry_s: float = PORT_RETRY_S,
         identity_wait_s: float = IDENTITY_WAIT_S,
     ) -> None:
-        """``on_programs`` is told, on the relay's thread, which programs a bot has whenever one came or went;
+        """``settings_file`` is made where it is missing; beside it stands who the bots are.
+
+        ``on_programs`` is told, on the relay's thread, which programs a bot has whenever one came or went;
         ``say`` takes sentences for people, on any thread."""
         self.settings: RelaySettings = load_or_make(settings_file, say)
         self._loop = asyncio.new_event_loop()
         self._endpoint = Endpoint(
             self.settings,
+            Identities(settings_file.with_name("relay-bots.json")),
             self._loop,
             clocks,
             on_programs,
