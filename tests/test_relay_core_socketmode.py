@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import note, settings
+from hypothesis import HealthCheck, note, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.relay_core_kit import Bot, heard, leaves, up
@@ -210,6 +210,15 @@ def test_after_two_seconds_another_has_it_offered_and_the_first_answer_goes_up(b
     assert bot.says(1, ack("e1")) == [ProgramNote(1, NoteKind.LATE_ACK)]
 
 
+def test_the_two_seconds_are_those_of_who_has_it(bot):
+    bot.attach(1, 2, 3)
+    bot.slack(1, event("e1", "Ev1"))
+    bot.wait(SECOND)
+    assert given(bot.give(ev.Detached(1))) == [2]
+    bot.now += SECOND
+    assert given(bot.give(ev.Tick())) == []
+
+
 def test_where_both_are_late_each_is_told_so_once(bot):
     bot.attach(1, 2)
     bot.slack(1, event("e1", "Ev1"))
@@ -363,6 +372,16 @@ def test_a_redelivery_gives_it_three_seconds_more(bot):
     bot.slack(1, event("e2", "Ev1"))
     assert bot.wait(2_000) == []
     assert up(bot.says(1, ack("e1"))) == [ack("e1"), '{"envelope_id":"e2"}']
+
+
+def test_what_a_redelivery_did_not_prolong_ends_in_its_time(bot):
+    bot.attach(1)
+    bot.slack(1, event("e1", "Ev1"))
+    bot.slack(1, event("e2", "Ev2"))
+    bot.wait(2_500)
+    bot.slack(1, event("e3", "Ev1"))
+    assert bot.hub.deadline == bot.now + 500
+    assert Dropped(DropKind.UNANSWERED) in bot.wait(500)
 
 
 def test_a_redelivery_keeps_an_event_whose_first_link_is_gone(bot):
@@ -767,4 +786,6 @@ class SocketWorld(RuleBasedStateMachine):
 
 
 TestSocketWorld = SocketWorld.TestCase
-TestSocketWorld.settings = settings(max_examples=300, stateful_step_count=60)
+TestSocketWorld.settings = settings(
+    max_examples=200, stateful_step_count=60, suppress_health_check=[HealthCheck.too_slow]
+)
