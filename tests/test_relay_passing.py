@@ -639,6 +639,28 @@ def test_a_body_that_is_no_http_is_the_programs_fault(slack, relay):
     assert relay.said == []
 
 
+def test_a_body_that_turns_into_nonsense_ends_the_call_and_is_no_trouble_of_slacks():
+    came, ended = threading.Event(), threading.Event()
+
+    def script(sock):
+        data = b""
+        while b"the first part" not in data:
+            data += sock.recv(65_536)
+        came.set()
+        wait_for_end(sock)
+        ended.set()
+
+    with relay_before(script) as relay:
+        with relay.connect() as sock:
+            head = f"POST /api/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {LOCAL}\r\n"
+            sock.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\ne\r\nthe first part\r\n".encode())
+            assert came.wait(PATIENCE_S)
+            # aiohttp's parser in C says so only when the caller leaves, its parser in Python at once.
+            sock.sendall(b"nonsense\r\n")
+        assert ended.wait(PATIENCE_S)
+        assert relay.said == []
+
+
 def test_a_silent_slack_is_given_up_when_nothing_moved_for_long():
     with relayed(script=lambda sock, request: wait_for_end(sock)) as (slack, relay), relay.connect() as sock:
         sock.sendall(
