@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, note, settings
+from hypothesis import note, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.relay_core_kit import Bot, heard, leaves, up
@@ -786,6 +786,4 @@ class SocketWorld(RuleBasedStateMachine):
 
 
 TestSocketWorld = SocketWorld.TestCase
-TestSocketWorld.settings = settings(
-    max_examples=200, stateful_step_count=60, suppress_health_check=[HealthCheck.too_slow]
-)
+TestSocketWorld.settings = settings(max_examples=200, stateful_step_count=60)
