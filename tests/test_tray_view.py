@@ -4,7 +4,7 @@ import itertools
 import time
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -21,6 +21,7 @@ from traymon.tray.view import (
     WIDEST_LABEL,
     BotView,
     Choices,
+    ProgramView,
     Today,
     view,
     worst,
@@ -462,3 +463,18 @@ def assert_printable(shown: TrayView, opened: int) -> None:
         # The two joiners are part of written words; no other format character may act.
         assert unicodedata.category(char) not in {"Cc", "Cs", "Zl", "Zp"}, repr(char)
         assert unicodedata.category(char) != "Cf" or char in "\u200c\u200d", repr(char)
+
+
+def test_programs_on_the_relay() -> None:
+    alone = BotView("deploybot", None, State.ONLINE, NOW - HOUR)
+    one = ProgramView("slack-bolt/5.0", NOW - HOUR)
+    told = {
+        None: "",
+        (): "No program is attached",
+        (one,): f"Attached: slack-bolt/5.0 since {at(NOW - HOUR)}",
+        (one, ProgramView("a\x1b", NOW)): f"Attached: 2 programs, the last a\\x1b since {at(NOW)}",
+    }
+    for attached, text in told.items():
+        shown = item(view([replace(alone, attached=attached)], NOW).menu, "programs:deploybot")
+        assert shown.text(NOW) == text
+        assert shown.visible is bool(text)

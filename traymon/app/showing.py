@@ -15,7 +15,7 @@ from traymon.report.calendar import SystemZone
 from traymon.report.store import today
 from traymon.sessionlog.view import LogUnreadableError, LogView, Outage
 from traymon.tray.base import Tray, TrayView
-from traymon.tray.view import BotView, Choices, Today, view
+from traymon.tray.view import BotView, Choices, ProgramView, Today, view
 
 _log = logging.getLogger(__name__)
 
@@ -124,8 +124,15 @@ class Showing:
             last_outage=last_outage,
             not_logged_yet=not shown.logged,
             programs=programs(kept.keeper, status, self._relaying.programs(bot)),
+            attached=self._attached(bot),
             today=day,
         )
+
+    def _attached(self, bot: str) -> tuple[ProgramView, ...] | None:
+        programs = self._relaying.programs(bot)
+        if programs is None:
+            return None
+        return tuple(ProgramView(each.name, wall(self._clocks, each.since) or 0) for each in programs)
 
     def _from_log(self, bot: str, shown: Shown) -> tuple[Outage | None, Today | None]:
         """The last outage and the day so far, looked up anew only where the bot's state or the day has changed.

@@ -85,8 +85,18 @@ class BotView:
     not_logged_yet: bool = False
     programs: int | None = None
     """How many links Slack counts for the bot beside traymon's: its programs. ``None``: that is not known."""
+    attached: "tuple[ProgramView, ...] | None" = None
+    """The programs on the relay, the oldest first; ``None`` where the bot lends no link."""
     today: "Today | None" = None
     """``None``: that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramView:
+    """A program that is attached to the relay, since when (UTC milliseconds)."""
+
+    name: str
+    since_wall_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +299,21 @@ def _today(bot: BotView, now: int, *, at_once: bool) -> str:
     )
 
 
+def _programs(bot: BotView, now: int) -> str:
+    """``Attached: slack-bolt/5.0 since 07:29:10``; of several the youngest, and how many there are."""
+    if bot.attached is None:
+        return ""
+    if not bot.attached:
+        return words.gettext("No program is attached")
+    youngest = bot.attached[-1]
+    name, time = words.printable(youngest.name), words.clock_time(youngest.since_wall_ms, now_ms=now)
+    if len(bot.attached) == 1:
+        return words.gettext("Attached: {program} since {time}").format(program=name, time=time)
+    return words.gettext("Attached: {count} programs, the last {program} since {time}").format(
+        count=words.number(len(bot.attached)), program=name, time=time
+    )
+
+
 def _midnight(now: int) -> int:
     """When the local day of ``now`` began, in UTC milliseconds; ``now`` itself where no calendar holds it."""
     try:
@@ -341,6 +366,16 @@ class _OutageNow:
 
     def __call__(self, now: int) -> str:
         return _cut(_last_outage(self.outage, now))
+
+
+@dataclass(frozen=True, slots=True)
+class _ProgramsNow:
+    """From the next day on with the date."""
+
+    bot: BotView
+
+    def __call__(self, now: int) -> str:
+        return _cut(_programs(self.bot, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,6 +475,7 @@ def _bot_menu(bot: BotView, now: int, *, alone: bool) -> list[MenuItem]:
         _fact(
             f"today:{bot.name}", _today(bot, bot.today.at, at_once=True) if bot.today else "", _TodayNow(bot)
         ),
+        _fact(f"programs:{bot.name}", _programs(bot, now), _ProgramsNow(bot)),
         MenuItem(reconnect, words.gettext("Reconnect"), default=alone),
         MenuItem(f"pause:{bot.name}", words.gettext("Pause"), visible=not paused),
         MenuItem(f"resume:{bot.name}", words.gettext("Resume"), visible=paused),
