@@ -20,6 +20,8 @@ from tests.support import (
     write_profile,
 )
 from traymon.app import App
+from traymon.cli.asking import _lines as status_lines
+from traymon.desktop.control import ask
 from traymon.keeper.core import State
 from traymon.paths import Profile
 from traymon.report.store import read
@@ -60,6 +62,12 @@ def program(app: App, name: str) -> Iterator[websocket.WebSocket]:
         link.close()
 
 
+def _printed(profile: Profile) -> str:
+    """What ``traymon status`` prints for the person."""
+    answer = ask(profile.control_address, {"do": "status"}, PATIENCE_S)
+    return "\n".join(line for bot in answer["bots"] for line in status_lines(bot, None))
+
+
 def _is_cut(link: websocket.WebSocket) -> bool:
     try:
         while link.recv():
@@ -82,7 +90,9 @@ def test_programs_are_seen_everywhere(slack: Simulator, tmp_path: Path) -> None:
             (seen,) = app.status()[0]["programs"]
             assert (seen["name"], seen["events"], seen["sends"]) == ("answerer/1.0", 1, 1)
             assert app.showing.view(app.board.picture()).icon is IconName.ONLINE
-            assert app.relaying.programs("bot") is not None
+            assert "Attached: answerer/1.0 since" in _printed(profile)
+        wait_for(app, lambda: app.relaying.programs("bot") == (), what="the program to be gone")
+        assert "No program is attached" in _printed(profile)
         wait_for(app, lambda: app.relaying.programs("bot") == (), what="the program to be gone")
         wait_for(app, lambda: len(events(profile, "bot", "program")) == 3, what="three lines on programs")
     told = [(e.facts["what"], e.facts["attached"]) for e in events(profile, "bot", "program")]

@@ -85,9 +85,29 @@ def _lines(bot: dict[str, Any], now_ms: int | None) -> list[str]:
         lines.append("  " + words.gettext("Trying now."))
     elif bot.get("next_try"):
         lines.append("  " + _next_try(bot["next_try"], now_ms))
+    lines += [f"  {line}" for line in _programs(bot)]
     if bot.get("logged") is False:
         lines.append("  " + words.gettext("Not in the session log yet."))
     return lines
+
+
+def _programs(bot: dict[str, Any]) -> list[str]:
+    """Who is attached to the relay, where the bot lends its link."""
+    if not bot.get("relay"):
+        return []
+    programs = bot.get("programs") or []
+    if not programs:
+        return [words.gettext("No program is attached: “traymon relay” says how to point one at traymon.")]
+    line = words.gettext("Attached: {program} since {time}; events: {events}, sent: {sends}.")
+    return [
+        line.format(
+            program=words.printable(str(each.get("name"))),
+            time=_time(each.get("since")),
+            events=words.number(int(each.get("events") or 0)),
+            sends=words.number(int(each.get("sends") or 0)),
+        )
+        for each in programs
+    ]
 
 
 def _with_length(sentence: str, since: object, now_ms: int | None) -> str:
