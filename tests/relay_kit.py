@@ -1,7 +1,6 @@
 """What the relay's tests need: bots of the simulator's, held by real keepers, and the relay that lends their links."""
 
 import asyncio
-import contextlib
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Any, Literal, TypeVar
 import aiohttp
 
 from tests.support import PATIENCE_S, app_token_of, token_of
-from traymon.desktop.clocks import system_clocks
+from traymon.desktop.clocks import Clocks, system_clocks
 from traymon.keeper.core import Core
 from traymon.keeper.core.effects import EnterState, Note
 from traymon.keeper.core.policy import Policy
@@ -106,6 +105,12 @@ class Relayed:
         self.bots[name] = held = Held(keeper, own.token, own.app_token)
         return held
 
+    def link_up(self, name: str) -> None:
+        """Until the bot's link is up and the relay has heard of it."""
+        bridge = self.relay._endpoint.bridges[name]
+        waited = asyncio.run_coroutine_threadsafe(bridge.link_came.wait(), self.relay._loop)
+        assert waited.result(PATIENCE_S)
+
     def on_programs(self, bot: str, programs: Sequence[Program]) -> None:
         with self.changed:
             self.told.append((bot, tuple(programs)))
@@ -118,9 +123,11 @@ class Relayed:
 
 
 @contextmanager
-def relayed(slack: Simulator, folder: Path, **options: Any) -> Iterator[Relayed]:
+def relayed(
+    slack: Simulator, folder: Path, *, clocks: Clocks | None = None, **options: Any
+) -> Iterator[Relayed]:
     """A relay without bots; :meth:`Relayed.add` adds them."""
-    clocks = system_clocks()
+    clocks = clocks or system_clocks()
     said: list[str] = []
     known: list[Relayed] = []
     relay = Relay(
@@ -138,11 +145,16 @@ def relayed(slack: Simulator, folder: Path, **options: Any) -> Iterator[Relayed]
     finally:
         for held in whole.bots.values():
             held.keeper.stop()
-        relay.stop(2)
+        whole.relay.stop(2)
         for held in whole.bots.values():
             assert held.keeper.join(PATIENCE_S)
         names = {thread.name for thread in threading.enumerate()}
         assert "relay" not in names, names
+
+
+async def received(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
+    """The next message."""
+    return dict(json.loads(await socket.receive_str(timeout=PATIENCE_S)))
 
 
 class Client:
@@ -163,8 +175,7 @@ class Client:
         """A WebSocket that has got its hello."""
         answer = await self.call(method, **options)
         socket = await self.session.ws_connect(answer["url"])
-        hello = json.loads(await socket.receive_str(timeout=PATIENCE_S))
-        assert hello["type"] == "hello"
+        assert (await received(socket))["type"] == "hello"
         return socket
 
 
@@ -172,10 +183,7 @@ def program(whole: Relayed, token: str, work: Callable[[Client], Awaitable[T]]) 
     """Run ``work`` as a program with this token would."""
 
     async def run() -> T:
-        async with aiohttp.ClientSession() as session:
-            async with asyncio.timeout(PATIENCE_S):
-                return await work(Client(session, whole.relay.base_url, token))
+        async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE_S):
+            return await work(Client(session, whole.relay.base_url, token))
 
-    with contextlib.suppress(asyncio.CancelledError):
-        return asyncio.run(run())
-    raise AssertionError("cancelled")
+    return asyncio.run(run())
