@@ -50,9 +50,11 @@ class Client:
 
 
 BOTKIT = Client("botkit", "botkit 0.4.2", "rtm", "botkit.cjs")
+RTM_API = Client("rtm-api", "@slack/rtm-api 7", "rtm", "rtm_api.cjs")
 CLIENTS = (
     BOTKIT,
-    Client("rtm-api", "@slack/rtm-api 7", "rtm", "rtm_api.cjs"),
+    RTM_API,
+    Client("rtm-api-web", "@slack/rtm-api 7, posting", "rtm", "rtm_api.cjs", ("web",)),
     Client("socket-mode", "@slack/socket-mode 3", "socket", "socket_mode.cjs", takes_commands=True),
     Client("bolt-js", "@slack/bolt 5", "socket", "bolt.cjs", takes_commands=True),
     Client("rtm-v2", "slack_sdk rtm_v2", "rtm", "rtm_v2.py"),

@@ -1,10 +1,15 @@
-// @slack/rtm-api 7.
+// @slack/rtm-api 7. It answers over RTM, or, told "web", through @slack/web-api, which it brings along.
 const { answerTo } = require('./life.cjs');
 const { RTMClient } = require('@slack/rtm-api');
+const { WebClient } = require('@slack/web-api');
 
-const rtm = new RTMClient(process.env.SLACK_BOT_TOKEN, { slackApiUrl: process.env.SLACK_API_URL });
-rtm.on('message', async ({ text, channel }) => {
-  const answer = answerTo(text);
-  if (answer) await rtm.sendMessage(answer, channel);
+const slackApiUrl = process.env.SLACK_API_URL;
+const rtm = new RTMClient(process.env.SLACK_BOT_TOKEN, { slackApiUrl });
+const web = new WebClient(process.env.SLACK_BOT_TOKEN, { slackApiUrl });
+rtm.on('message', async ({ text: said, channel }) => {
+  const text = answerTo(said);
+  if (!text) return;
+  if (process.argv[2] === 'web') await web.chat.postMessage({ channel, text });
+  else await rtm.sendMessage(text, channel);
 });
 rtm.start();
