@@ -52,8 +52,10 @@ def said(failure):
 def test_a_link_comes_up_and_tells_how_many_there_are(slack, connector):
     answers = []
     with attempt(connector, on_answered=answers.append) as first, attempt(connector) as second:
-        assert first.receive() == Hello(num_connections=1, approximate_connection_time_s=18_060)
-        assert second.receive() == Hello(num_connections=2, approximate_connection_time_s=18_060)
+        one, other = first.receive(), second.receive()
+    assert one == Hello(1, 18_060, one.app_id)
+    assert other == Hello(2, 18_060, one.app_id)
+    assert one.app_id.startswith("A")
     assert answers == [None]
     assert {link.transport for link in slack.truth().links_of(APP)} == {"socket"}
 

@@ -51,9 +51,9 @@ JSON = st.recursive(
         (
             '{"type":"hello","connection_info":{"app_id":"A1"},"num_connections":2,'
             '"debug_info":{"host":"applink-1","started":"2026-01-01","approximate_connection_time":18060}}',
-            Hello(2, 18060),
+            Hello(2, 18060, "A1"),
         ),
-        ('{"type":"hello","num_connections":"2","debug_info":[]}', Hello()),
+        ('{"type":"hello","num_connections":"2","debug_info":[],"connection_info":{"app_id":7}}', Hello()),
         ('{"type":"pong","reply_to":7,"time":1403299273342}', Pong(7)),
         ('{"reply_to":7,"type":"pong"}', Pong(7)),
         ('{"type":"pong"}', Other("pong")),
@@ -178,7 +178,7 @@ def test_a_ping_is_what_slack_documents(number: int, time_ms: int) -> None:
 
 def test_parse_understands_what_the_builders_build() -> None:
     assert parse(frames.hello()) == Hello()
-    assert parse(frames.socket_hello("A1", 3, 18_060)) == Hello(3, 18_060)
+    assert parse(frames.socket_hello("A1", 3, 18_060)) == Hello(3, 18_060, "A1")
     assert json.loads(frames.socket_hello("A1", 3, 18_060))["connection_info"] == {"app_id": "A1"}
     assert parse(frames.goodbye()) == Goodbye()
     assert parse(frames.disconnect("refresh_requested")) == Disconnect("refresh_requested")

@@ -235,7 +235,7 @@ class _Lines:
 
     def up(self, link: int, hello: frames.Hello) -> None:
         bridge = self._bridge
-        event = ev.LinkUp(link, hello.num_connections, hello.approximate_connection_time_s)
+        event = ev.LinkUp(link, hello.num_connections, hello.approximate_connection_time_s, hello.app_id)
         bridge.on_loop(lambda: bridge.link_is_up(event))
 
     def message(self, link: int, text: bytes) -> None:

@@ -17,10 +17,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Slack's first event. The numbers come in Socket Mode only: links of the app, expected life in seconds."""
+    """Slack's first event. All it says comes in Socket Mode only: links of the app, expected life in seconds, the
+    app's id."""
 
     num_connections: int | None = None
     approximate_connection_time_s: int | None = None
+    app_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class _Envelope(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
     num_connections: msgspec.Raw = msgspec.Raw()
     debug_info: msgspec.Raw = msgspec.Raw()
+    connection_info: msgspec.Raw = msgspec.Raw()
 
 
 class _Error(msgspec.Struct):
@@ -91,6 +94,10 @@ class _Error(msgspec.Struct):
 
 class _DebugInfo(msgspec.Struct):
     approximate_connection_time: int
+
+
+class _ConnectionInfo(msgspec.Struct):
+    app_id: str
 
 
 _envelopes = msgspec.json.Decoder(_Envelope)
@@ -122,9 +129,11 @@ def _meaning(envelope: _Envelope) -> Frame:
     match kind:
         case "hello":
             debug = _read(envelope.debug_info, _DebugInfo)
+            connection = _read(envelope.connection_info, _ConnectionInfo)
             return Hello(
                 num_connections=_read(envelope.num_connections, int),
                 approximate_connection_time_s=debug.approximate_connection_time if debug else None,
+                app_id=connection.app_id if connection else "",
             )
         case "pong":
             reply_to = _read(envelope.reply_to, int)
