@@ -297,7 +297,7 @@ def test_the_night_of_2016(night: "Future[None]") -> None:
 
 
 def night_of_2016(folder: Path) -> None:
-    """The first failure is that night's: a drop, and no Slack for longer than botkit tries. See docs/relay.md."""
+    """The first failure is that night's: a drop, and no Slack for longer than botkit tries."""
     direct = Client("direct", BOTKIT.library, BOTKIT.transport, BOTKIT.program)
     with Simulator(seed=2016) as slack, ExitStack() as stack:
         for client in (BOTKIT, direct):

@@ -8,6 +8,9 @@ It speaks as Slack does, not as traymon hopes. ``traymon demo`` and the tests us
         slack.wait(lambda: slack.open_links("xoxb-1") == 1, 10)
         slack.strike("xoxb-1", Fin())           # the drop of 2016
         slack.truth().links                     # when it really happened
+        slack.say("xoxb-1", "hello")            # somebody speaks; an app-level token's bot gets it as an envelope
+        slack.truth().deliveries                # which link got it, and when it was acknowledged
+        slack.truth().requests                  # what its Web API was asked, as it came
 
 The faults stand in one table at the top of :mod:`traymon.simulator.faults`.
 """
