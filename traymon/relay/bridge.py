@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 
+from traymon import words
 from traymon.desktop.clocks import Clocks
 from traymon.relay.bots import RelayedBot
 from traymon.relay.core import RtmHub, SocketHub
@@ -15,7 +16,7 @@ from traymon.relay.core import events as ev
 from traymon.relay.core.effects import CutProgram, Effect, NoteKind, ProgramNote, Settled, ToProgram, ToSlack
 from traymon.relay.core.rtm import FIRST_ID, LAST_ID
 from traymon.relay.programs import Program
-from traymon.relay.sockets import SLOW, Code, ProgramSocket
+from traymon.relay.sockets import SILENT, SLOW, Code, ProgramSocket
 from traymon.slackwire import frames
 
 _log = logging.getLogger(__name__)
@@ -27,6 +28,18 @@ OnPrograms = Callable[[str, Sequence[Program]], None]
 
 # Numbers of programs; any loop's, one at a time by itertools' own atomicity.
 _numbers = itertools.count(1)
+_WHY_CUT = {
+    SLOW: words.mark(
+        "{bot}: a program ({program}) was cut off, because it did not read what Slack sent; it can attach again."
+    ),
+    SILENT: words.mark(
+        "{bot}: a program ({program}) was cut off, because it answered no ping for a minute; it can attach again."
+    ),
+}
+_NONSENSE = words.mark(
+    "{bot}: a program ({program}) was cut off, because it went on sending what no client of Slack sends: look into "
+    "its own log."
+)
 _UP = frozenset({NoteKind.SENT, NoteKind.ACKED})
 _JOIN_LIMIT_S = 0.2
 
@@ -59,9 +72,12 @@ class Bridge:
         clocks: Clocks,
         on_programs: OnPrograms,
         on_link: Callable[["Bridge"], None],
+        say: Callable[[str], None],
     ) -> None:
-        """``on_link`` is called on the loop when a link has come up."""
+        """``on_link`` is called on the loop when a link has come up; ``say`` takes sentences for people."""
         self.bot = bot
+        self._say = say
+        self._said: set[str] = set()  # why programs were cut off: each reason is told once
         self._on_link = on_link
         self._clocks = clocks
         self._loop = loop
@@ -107,6 +123,12 @@ class Bridge:
     def from_program(self, number: int, text: bytes) -> None:
         """A program sent this."""
         self.feed(ev.FromProgram(number, text))
+
+    def silent(self, number: int) -> None:
+        """A program has given no sign of life for too long."""
+        if program := self._attached.get(number):
+            self._cut(program, Code.TRY_AGAIN_LATER.value, SILENT)
+            self.detach(number)
 
     def end_programs(self) -> None:
         """Send all away, so that they come back."""
@@ -167,8 +189,14 @@ class Bridge:
                 _log.debug("%s: %s", self.bot.name, effect)
 
     def _cut(self, program: Attached, code: int, reason: str) -> None:
-        _log.warning("%s: its program %s was cut off: %s", self.bot.name, program.name, reason)
         program.socket.cut(code, reason)
+        _log.debug("%s: program %s is cut off: %s", self.bot.name, program.name, reason)
+        if reason not in self._said:
+            self._said.add(reason)
+            sentence = words.gettext(_WHY_CUT.get(reason, _NONSENSE))
+            self._say(
+                sentence.format(bot=words.printable(self.bot.name), program=words.printable(program.name))
+            )
 
     def _set_timer(self) -> None:
         deadline = self._hub.deadline

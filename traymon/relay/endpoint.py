@@ -72,6 +72,8 @@ class Endpoint:
         *,
         port_retry_s: float,
         identity_wait_s: float,
+        ping_each_s: float,
+        most_unanswered: int,
     ) -> None:
         self._settings = settings
         self._identities = identities
@@ -81,6 +83,8 @@ class Endpoint:
         self._say = say
         self._port_retry_s = port_retry_s
         self._identity_wait_s = identity_wait_s
+        self._ping_each_s = ping_each_s
+        self._most_unanswered = most_unanswered
         self.bridges: dict[str, Bridge] = {}
         """By bot; replaced as a whole at each change."""
         self._tickets = Tickets(lambda: secrets.token_urlsafe(32), limit=_MOST_TICKETS)
@@ -133,7 +137,7 @@ class Endpoint:
 
     def add(self, bot: RelayedBot, send: Send) -> Bridge:
         """Lend the link of ``bot``, which is not there yet."""
-        bridge = Bridge(bot, send, self._loop, self._clocks, self._on_programs, self._link_came)
+        bridge = Bridge(bot, send, self._loop, self._clocks, self._on_programs, self._link_came, self._say)
         self.bridges = {**self.bridges, bot.name: bridge}
         return bridge
 
@@ -277,7 +281,11 @@ class Endpoint:
         if len(bridge.programs()) >= MOST_PROGRAMS:
             return refusal("too_many_websockets", status=503)
         given = request.query.get("client", "")
-        socket = ProgramSocket(says_why_in_a_frame=bridge.bot.transport == "socket")
+        socket = ProgramSocket(
+            says_why_in_a_frame=bridge.bot.transport == "socket",
+            ping_each_s=self._ping_each_s,
+            most_unanswered=self._most_unanswered,
+        )
         await socket.open(request)
         door.attached()
         number = bridge.attach(name_of(given, "") if given else name, socket)
@@ -285,7 +293,9 @@ class Endpoint:
         assert task is not None
         self._served.add(task)
         try:
-            return await socket.serve(lambda text: bridge.from_program(number, text))
+            return await socket.serve(
+                lambda text: bridge.from_program(number, text), lambda: bridge.silent(number)
+            )
         finally:
             self._served.discard(task)
             bridge.detach(number)

@@ -18,6 +18,7 @@ from traymon.relay.bridge import OnPrograms, Send
 from traymon.relay.endpoint import IDENTITY_WAIT_S, PORT_RETRY_S, Endpoint
 from traymon.relay.identities import Identities
 from traymon.relay.programs import Program
+from traymon.relay.sockets import MOST_UNANSWERED, PING_EACH_S
 from traymon.relay.tokens import LocalTokens, RelaySettings, load_or_make
 
 _START_LIMIT_S = 10.0
@@ -39,6 +40,8 @@ class Relay:
         say: Callable[[str], None],
         port_retry_s: float = PORT_RETRY_S,
         identity_wait_s: float = IDENTITY_WAIT_S,
+        ping_each_s: float = PING_EACH_S,
+        most_unanswered: int = MOST_UNANSWERED,
     ) -> None:
         """``settings_file`` is made where it is missing; beside it stands who the bots are.
 
@@ -55,6 +58,8 @@ class Relay:
             say,
             port_retry_s=port_retry_s,
             identity_wait_s=identity_wait_s,
+            ping_each_s=ping_each_s,
+            most_unanswered=most_unanswered,
         )
         # Runs the loop, on which hubs, gate and aiohttp live. Daemon: a program that hangs must not hold up the exit.
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)

@@ -33,8 +33,9 @@ LARGEST_MESSAGE = 1024 * 1024
 can hold a view of 250 KB."""
 PING_EACH_S = 10.0
 """@slack/socket-mode and slack-go take 30 s without a ping of the server's for its death."""
-SILENCE_LIMIT_S = 60.0
-"""Six pings without a sign of life: the program hangs, and whoever looks should know that nobody answers."""
+MOST_UNANSWERED = 6
+"""Pings without a sign of life, a minute: the program hangs, and whoever looks should know that nobody answers. Pings,
+not seconds: a machine that slept or a traymon that stood still says nothing of the program."""
 _CUT_LIMIT_S = 2.0
 """For the last bytes to a program that is cut, and its own close frame."""
 
@@ -63,22 +64,26 @@ class ProgramSocket:
         *,
         says_why_in_a_frame: bool,
         ping_each_s: float = PING_EACH_S,
-        silence_limit_s: float = SILENCE_LIMIT_S,
+        most_unanswered: int = MOST_UNANSWERED,
     ) -> None:
         """``says_why_in_a_frame``: with Socket Mode; see above."""
         self._says_why_in_a_frame = says_why_in_a_frame
         self._ping_each_s = ping_each_s
-        self._silence_limit_s = silence_limit_s
+        self._most_unanswered = most_unanswered
         # No compression: botkit offers it, and on loopback it only costs.
         self._ws = web.WebSocketResponse(
-            compress=False, autoping=False, max_msg_size=LARGEST_MESSAGE, timeout=_CUT_LIMIT_S
+            compress=False,
+            autoping=False,
+            autoclose=False,
+            max_msg_size=LARGEST_MESSAGE,
+            timeout=_CUT_LIMIT_S,
         )
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._something = asyncio.Event()  # to be written, or the end
         self._ending = False
-        self._heard_at = 0.0
+        self._unanswered = 0  # pings since the last sign of life
         # Empties the queue, from open() to the end or a cut.
         self._writer: asyncio.Task[None] | None = None
         # Says why the program is sent away, and hangs up. While there is one, nothing else is written.
@@ -120,10 +125,15 @@ class ProgramSocket:
         if self._transport is not None:
             self._transport.abort()
 
-    async def serve(self, on_message: Callable[[bytes], None]) -> web.WebSocketResponse:
-        """Until the program leaves or is cut; ``on_message`` gets what it sends. After :meth:`open`."""
-        self._heard_at = asyncio.get_running_loop().time()
-        pinger = asyncio.create_task(self._ping())
+    async def serve(
+        self, on_message: Callable[[bytes], None], on_silence: Callable[[], None]
+    ) -> web.WebSocketResponse:
+        """Until the program leaves or is cut, after :meth:`open`.
+
+        ``on_message`` gets what it sends; ``on_silence`` is called when it has been silent for too long, and is to cut
+        it.
+        """
+        pinger = asyncio.create_task(self._ping(on_silence))
         try:
             await self._read(on_message)
         finally:
@@ -132,14 +142,15 @@ class ProgramSocket:
                 self._writer.cancel()
             if self._farewell is not None:
                 await asyncio.wait({self._farewell})
+                if self._transport is not None:
+                    self._transport.close()
             self._forget()
         return self._ws
 
     async def _read(self, on_message: Callable[[bytes], None]) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             message = await self._ws.receive()
-            self._heard_at = loop.time()
+            self._unanswered = 0
             if message.type in _DATA:
                 data = message.data
                 on_message(data.encode() if isinstance(data, str) else bytes(data))
@@ -174,8 +185,9 @@ class ProgramSocket:
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(_CUT_LIMIT_S):
                 if self._says_why_in_a_frame:
-                    await self._ws.close(code=code, message=reason.encode(), drain=False)
-                    transport.close()
+                    # Not aiohttp's close(), which hangs up at once while another task receives: then a program that
+                    # still sends would lose this frame. Its own close frame ends it.
+                    await self._ws.send_frame(code.to_bytes(2, "big") + reason.encode(), WSMsgType.CLOSE)
                     return
                 if says_why:
                     await self._ws.send_frame(_error_event(code, reason), WSMsgType.TEXT)
@@ -186,18 +198,18 @@ class ProgramSocket:
                 )  # to read it: with a reset, not every system keeps what is unread
         _reset(transport)
 
-    async def _ping(self) -> None:
-        loop = asyncio.get_running_loop()
+    async def _ping(self, on_silence: Callable[[], None]) -> None:
         with contextlib.suppress(ConnectionError):
             while self._farewell is None:
                 await asyncio.sleep(self._ping_each_s)
-                if loop.time() - self._heard_at > self._silence_limit_s:
-                    self.cut(Code.TRY_AGAIN_LATER.value, SILENT)
-                else:
-                    # It waits where the program reads nothing.
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(self._ping_each_s):
-                            await self._ws.ping(b"traymon")
+                if self._unanswered >= self._most_unanswered:
+                    on_silence()
+                    return
+                self._unanswered += 1
+                # It waits where the program reads nothing.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._ping_each_s):
+                        await self._ws.ping(b"traymon")
 
     def _forget(self) -> None:
         self._waiting.clear()
