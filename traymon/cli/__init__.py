@@ -28,6 +28,7 @@ _COMMANDS = {
     "report": "traymon.cli.report:report",
     "doctor": "traymon.cli.doctor:doctor",
     "autostart": "traymon.cli.autostart:autostart",
+    "relay": "traymon.cli.relay:relay",
     "config": "traymon.cli.configuration:config",
     "remove": "traymon.cli.removing:remove",
     "uninstall": "traymon.cli.uninstalling:uninstall",
