@@ -54,10 +54,10 @@ check: $(VENV)/.has-test
 bench: $(VENV)/.has-test
 	@$(BIN)/python -m tests.bench
 
-soak: $(VENV)/.has-test
+soak: $(VENV)/.has-test $(NODE)/.installed
 	$(BIN)/python -m tests.fuzz --cases 100000
 	$(BIN)/python -m tests.soak
-	TRAYMON_LONG_TROUBLE=1 $(BIN)/pytest -q tests/test_bad_networks.py
+	TRAYMON_LONG_TROUBLE=1 $(BIN)/pytest -q tests/test_bad_networks.py tests/test_relay_clients.py
 
 icons: $(VENV)/.has-test
 	$(BIN)/python assets/render.py

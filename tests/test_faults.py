@@ -228,6 +228,11 @@ def test_a_refusal_stops_the_loop(outcome: Outcome, name: str) -> None:
     assert len(outcome.slack.truth().calls_of(token_of(name), "rtm.connect")) == 1
 
 
+def kinds_of(outcome: Outcome, bot: str) -> list[str]:
+    """All but who is attached to the relay: nobody is, to any of them."""
+    return [e.kind for e in events(outcome.profile, bot) if e.kind != "program"]
+
+
 def test_slacks_retry_after_is_kept(outcome: Outcome) -> None:
     first, second = outcome.slack.truth().calls_of(token_of("wait"), "rtm.connect")
     assert second.at - first.at >= 7_000
@@ -235,8 +240,7 @@ def test_slacks_retry_after_is_kept(outcome: Outcome) -> None:
 
 @pytest.mark.parametrize("name", PLANNED)
 def test_a_planned_end_makes_no_gap(outcome: Outcome, name: str) -> None:
-    kinds = [e.kind for e in events(outcome.profile, name)]
-    assert kinds == ["start", "handover", "link_end"]
+    assert kinds_of(outcome, name) == ["start", "handover", "link_end"]
     assert events(outcome.profile, name, "handover")[0].facts["reason"] == PLANNED[name][1]
     old, new = outcome.slack.truth().links_of(link_token(name))
     assert (old.ended_by, old.close_code) == ("client_close", 1000)
@@ -283,7 +287,7 @@ def test_slack_tells_whether_a_program_is_there(outcome: Outcome) -> None:
 
 @pytest.mark.parametrize("name", UNTOUCHED)
 def test_the_other_bots_never_noticed(outcome: Outcome, name: str) -> None:
-    assert [e.kind for e in events(outcome.profile, name)] == ["start"]
+    assert kinds_of(outcome, name) == ["start"]
 
 
 def test_no_oddity_at_the_server(outcome: Outcome) -> None:
