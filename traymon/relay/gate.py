@@ -133,9 +133,6 @@ class Gate:
         """Accept from ``listening`` until cancelled, or until the socket fails: then OSError is raised."""
         loop = asyncio.get_running_loop()
         while True:
-            while len(self._doors) >= self._most and not self._dismiss_one():
-                self._freed.clear()
-                await self._freed.wait()
             try:
                 accepted, _ = await loop.sock_accept(listening)
             except OSError as error:
@@ -146,9 +143,16 @@ class Gate:
                 elif error.errno != errno.ECONNABORTED:
                     raise
                 continue
-            await self._let_in(accepted)
+            try:
+                await self._let_in(accepted)
+            except BaseException:
+                accepted.close()
+                raise
 
     async def _let_in(self, accepted: socket.socket) -> None:
+        while len(self._doors) >= self._most and not self._dismiss_one():
+            self._freed.clear()
+            await self._freed.wait()
         if self._is_short(accepted.fileno()) and not self._dismiss_one():
             accepted.close()
             return
