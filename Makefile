@@ -6,7 +6,7 @@
 #   make test                            all checks, then all tests
 #   make check                           format, lint, types, layers
 #   make bench                           measure its budgets, then it beside other clients (npm); 12 minutes
-#   make soak                            100,000 cases of wrong bytes, then fifty bots at once for over an hour
+#   make soak                            100,000 cases of wrong bytes, fifty bots at once for over an hour, the relay
 #   make screenshots                     take the pictures of README and docs anew, in a real panel
 #   make icons                           draw the icons anew from their SVG sources
 #
@@ -57,6 +57,7 @@ bench: $(VENV)/.has-test
 soak: $(VENV)/.has-test $(NODE)/.installed
 	$(BIN)/python -m tests.fuzz --cases 100000
 	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.soak.relay --seconds 300
 	TRAYMON_LONG_TROUBLE=1 $(BIN)/pytest -q tests/test_bad_networks.py tests/test_relay_clients.py
 
 icons: $(VENV)/.has-test
