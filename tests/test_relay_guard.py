@@ -94,7 +94,7 @@ def test_pages_are_not(header: str, path: str, whole: Relayed) -> None:
         status, answer = asked(whole, "Host: 127.0.0.1", header, path=path, verb=verb)
         assert status == 403
         assert "access-control" not in answer.lower()
-        assert answer.endswith(("\r\n\r\n", "403: Forbidden"))
+        assert '"ok"' not in answer
 
 
 def test_a_page_that_learned_a_ticket_gets_nothing_for_it(whole: Relayed) -> None:

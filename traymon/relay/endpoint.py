@@ -314,7 +314,8 @@ def _same(given: str, known: str) -> bool:
 
 
 def _refused() -> web.Response:
-    response = web.Response(status=403)
+    # For whoever looks into why a program does not get through; a page gets to see it by no means that matters.
+    response = web.Response(status=403, text="traymon: only for programs on this machine, at 127.0.0.1")
     response.force_close()
     return response
 
