@@ -49,13 +49,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], P
 
 
 @pytest.fixture(scope="session")
-def display(folders: tuple[dict[str, str], Path]) -> Iterator[Screen]:
+def screen_size() -> str:
+    """Of the display, as Xvfb has it."""
+    return "800x600x24"
+
+
+@pytest.fixture(scope="session")
+def display(folders: tuple[dict[str, str], Path], screen_size: str) -> Iterator[Screen]:
     """An X server on a free display, with a window manager that is up."""
     need("Xvfb", "openbox", "xdotool", "import")
     env, home = folders
 
     def server(ready: int) -> Program:
-        size = ("-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset")
+        size = ("-screen", "0", screen_size, "-nolisten", "tcp", "-noreset")
         return Program(
             "Xvfb", "-displayfd", str(ready), *size, env=env, log=home / "Xvfb.log", pass_fds=(ready,)
         )
