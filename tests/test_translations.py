@@ -205,6 +205,8 @@ EXEMPT: dict[str, str] = {
     "tray/sni_objects.py": "an error of the protocol, for the panel",
     # What programs get in Slack's place, in the language that Slack answers in.
     "relay/core/": "error replies",
+    # Lines of code for each library, and its versions.
+    "relay/libraries.py": "code",
     # For the project's own issues, which are written in English.
     "doctor/diagnostics.py": "a report of a defect",
     # What Botkit printed in 2016, word for word.
@@ -214,6 +216,15 @@ EXEMPT: dict[str, str] = {
     # Names of threads, as debuggers show them.
     "tray/choose.py": "names of threads",
 }
+# What goes over the wire to programs, from files that also have sentences for people.
+TO_PROGRAMS = frozenset(
+    {
+        "traymon: only for programs on this machine, at 127.0.0.1",
+        "too slow: it did not read what Slack sent",
+        "silent: it answered no ping for a minute",
+        "traymon ends; come back",
+    }
+)
 FOR_PROGRAMMERS = frozenset(
     {"AssertionError", "TypeError", "ValueError", "RuntimeError", "KeyError", "LookupError"}
 )
@@ -247,6 +258,7 @@ def english(tree: ast.Module, *, is_command: bool = False) -> list[tuple[int, st
         and (text := _text_of(node)) is not None
         and SENTENCE.search(text)
         and not CODE_AND_MARKUP.search(text)
+        and text.strip() not in TO_PROGRAMS
     ]
 
 
