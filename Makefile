@@ -8,6 +8,7 @@
 #   make bench                           measure its budgets, then it beside other clients (npm); 12 minutes
 #   make soak                            100,000 cases of wrong bytes, fifty bots at once for over an hour, the relay
 #   make screenshots                     take the pictures of README and docs anew, in a real panel
+#   make words                           take new messages into the catalogues, and compile them
 #   make icons                           draw the icons anew from their SVG sources
 #
 # PYTHON=/path/to/python3.11 chooses another Python.
@@ -23,17 +24,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The environment of a shell may hold names like these; only what is given to make counts.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 TRAY_OPTION := $(if $(call given,NO_TRAY),--no-tray)
+# Else these go before a LANG that is given to make.
+SPEAK := $(if $(call given,LANG),env -u LC_ALL -u LANGUAGE -u LC_MESSAGES)
 REPLAY_OPTION := $(if $(call given,REPLAY),--replay)
 OPEN_OPTION := $(if $(call given,OPEN),--open)
 SECONDS_OPTION := $(if $(call given,SECONDS),--seconds $(SECONDS))
 
-.PHONY: help demo run test check bench soak icons screenshots clean
+.PHONY: help demo run test check bench soak words icons screenshots clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.has-traymon
-	@$(BIN)/traymon demo $(REPLAY_OPTION) $(OPEN_OPTION) $(SECONDS_OPTION) $(TRAY_OPTION)
+	@$(SPEAK) $(BIN)/traymon demo $(REPLAY_OPTION) $(OPEN_OPTION) $(SECONDS_OPTION) $(TRAY_OPTION)
 
 run: $(VENV)/.has-traymon
 	@$(BIN)/traymon run $(TRAY_OPTION)
@@ -59,6 +62,11 @@ soak: $(VENV)/.has-test $(NODE)/.installed
 	$(BIN)/python -m tests.soak
 	$(BIN)/python -m tests.soak.relay --seconds 300
 	TRAYMON_LONG_TROUBLE=1 $(BIN)/pytest -q tests/test_bad_networks.py tests/test_relay_clients.py
+
+words: $(VENV)/.has-test
+	$(BIN)/python -m tests.catalogue
+	$(BIN)/pybabel -q compile -d traymon/locale -D traymon
+	$(BIN)/pybabel -q compile -d traymon/locale -D click
 
 icons: $(VENV)/.has-test
 	$(BIN)/python assets/render.py
