@@ -50,6 +50,8 @@ class RelaySettings:
 
     port: int
     secret: bytes = field(repr=False)
+    file: Path = field(default=Path("relay.json"), compare=False)
+    """Where they stand."""
 
     @property
     def base_url(self) -> str:
@@ -80,14 +82,14 @@ def load_or_make(file: Path, say: Callable[[str], None]) -> RelaySettings:
         pass
     except OSError as error:
         say(_unusable(file, error))
-        return _fresh()
+        return _fresh(file)
     except ValueError:
         _move_aside(file, say)
     try:
-        return _kept(file, _fresh())
+        return _kept(file, _fresh(file))
     except (OSError, ValueError) as error:
         say(_unusable(file, error))
-        return _fresh()
+        return _fresh(file)
 
 
 def _load(file: Path) -> RelaySettings:
@@ -103,11 +105,11 @@ def _load(file: Path) -> RelaySettings:
     secret = bytes.fromhex(found.secret)
     if len(secret) != _SECRET_BYTES or not 1 <= found.port <= 65_535:
         raise ValueError("not the relay's settings")
-    return RelaySettings(found.port, secret)
+    return RelaySettings(found.port, secret, file)
 
 
-def _fresh() -> RelaySettings:
-    return RelaySettings(_free_port(), secrets.token_bytes(_SECRET_BYTES))
+def _fresh(file: Path) -> RelaySettings:
+    return RelaySettings(_free_port(), secrets.token_bytes(_SECRET_BYTES), file)
 
 
 def _free_port() -> int:
