@@ -382,9 +382,9 @@ LONG = "名前の長いボット" * 30
 def test_long_names_are_cut_in_their_middle() -> None:
     bot = a_bot(State.ONLINE, f"prod-{LONG}-1", workspace=f"{LONG}-2")
     shown = view([bot], NOW)
-    assert shown.title == "prod-名前の長…長いボット-1: online"
+    assert shown.title == "prod-名前の…いボット-1: online"
     label = labels(shown.menu)[0]
-    assert label.startswith("prod-名前の長…長いボット-1 (名前の長いボッ…長いボット-2): online")
+    assert label.startswith("prod-名前の…いボット-1 (名前の長い…いボット-2): online")
     assert columns(label) <= WIDEST_LABEL
 
 
@@ -403,6 +403,36 @@ def test_windows_tooltip_keeps_what_matters() -> None:
         "Why: hung up without a close frame",
         f"Next try at {at(NOW + 5_000)}",
     ]
+
+
+@pytest.fixture
+def japanese() -> Iterator[None]:
+    words.choose("ja", {})
+    yield
+    words.choose("en", {})
+
+
+@pytest.mark.parametrize("state", State)
+def test_japanese_fits_as_well(japanese: None, state: State) -> None:
+    """Twice as wide by the character: the first line of the tooltip is whole on Windows, and no label is cut."""
+    bot = a_bot(
+        state,
+        LONG,
+        workspace=LONG,
+        failure=DROP,
+        next_try_wall_ms=NOW + 5_000,
+        last_outage=Outage(NOW - 50 * HOUR, 130_000, "keepalive_timeout"),
+        today=Today(HOUR, HOUR, NOW),
+        not_logged_yet=True,
+    )
+    shown = view([bot], NOW, choices=Choices(autostart=True))
+    whole = shown.tooltip.split("\n")
+    assert lines_within(shown.tooltip, LONGEST_TOOLTIP).split("\n")[0] == whole[0]
+    for label in labels(shown.menu):
+        assert columns(label) <= WIDEST_LABEL
+        assert not label.endswith("…") or label == words.gettext("Set up a bot…"), label
+    assert words.state(state) in labels(shown.menu)[0]
+    assert not words.state(state).isascii()
 
 
 FAILURES = st.builds(

@@ -5,7 +5,6 @@ import queue
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from tests.desktop.kit import (
     TrayUnderTest,
     area,
     eventually,
+    need,
     running,
     silhouette,
     unlike,
@@ -200,29 +200,34 @@ class Paint:
     name: str
     colour: tuple[int, int, int]
 
-    def write(self, file: Path) -> None:
-        shares = "".join(f'<value type="double" value="{each / 255}"/>' for each in self.colour)
-        paint = (
-            '<property name="background-style" type="uint" value="1"/>'
-            f'<property name="background-rgba" type="array">{shares}<value type="double" value="1"/></property>'
-        )
-        plain = (Path(__file__).parent / "xfce4-panel.xml").read_text()
-        marked = '<property name="panel-1" type="empty">'
-        assert marked in plain
-        file.write_text(plain.replace(marked, marked + paint))
+    def options(self) -> list[str]:
+        """For xfconf-query, to set it."""
+        shares = [f"{each / 255:.4f}" for each in (*self.colour, 255)]
+        return [option for share in shares for option in ("--type", "double", "--set", share)]
+
+
+PAINTED = "/panels/panel-1/background-style"
+COLOUR = "/panels/panel-1/background-rgba"
 
 
 @pytest.fixture(
     params=[Paint("light", (240, 240, 240)), Paint("dark", (43, 43, 43)), Paint("grey", (128, 128, 128))],
     ids=lambda paint: paint.name,
 )
-def painted(request: pytest.FixtureRequest, folders: tuple[dict[str, str], Path]) -> Iterator[Paint]:
-    """The panel started next is of this colour."""
-    file = folders[1] / "config/xfce4/xfconf/xfce-perchannel-xml/xfce4-panel.xml"
-    before = file.read_text()
-    request.param.write(file)
+def painted(request: pytest.FixtureRequest, display: Screen, session_bus: str) -> Iterator[Paint]:
+    """The panel started next is of this colour; what is kept of its settings has none."""
+    need("xfconf-query")
+
+    def setting(name: str, *options: str) -> None:
+        command = ["xfconf-query", "--channel", "xfce4-panel", "--property", name, *options]
+        env = {**display.env, "DBUS_SESSION_BUS_ADDRESS": session_bus}
+        subprocess.run(command, env=env, check=True, timeout=PATIENCE_S)
+
+    setting(PAINTED, "--create", "--type", "uint", "--set", "1")
+    setting(COLOUR, "--create", *request.param.options())
     yield request.param
-    file.write_text(before)
+    setting(PAINTED, "--reset")
+    setting(COLOUR, "--reset")
 
 
 @pytest.fixture
@@ -233,11 +238,14 @@ def environ(display: Screen, session_bus: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def another(display: Screen, *before: Image.Image) -> Image.Image:
-    """The icon's silhouette, once it differs from those before."""
+    """The icon's silhouette, once it differs from those before and stays: a panel that starts draws in steps."""
+    looks: list[Image.Image] = []
 
     def look() -> Image.Image | None:
-        mask = silhouette(display.shot(30, 28))
-        return mask if area(mask) > 60 and all(unlike(mask, old) > 0.2 for old in before) else None
+        looks.append(mask := silhouette(display.shot(30, 28)))
+        if area(mask) <= 60 or len(looks) < 3 or any(unlike(mask, each) for each in looks[-3:]):
+            return None
+        return mask if all(unlike(mask, old) > 0.2 for old in before) else None
 
     found = eventually(look, "another icon")
     assert isinstance(found, Image.Image)
@@ -280,7 +288,7 @@ def test_the_menu_that_a_person_has_open_follows_and_stays(
     ) as under_test:
         under_test.tray.show(view([ONLINE], now, choices=Choices(autostart=True)))
         another(display)
-        display.click(15, 15, 3)
+        eventually(lambda: opens(display), "the open menu")
         # Away from the icon, which would show its tooltip over the menu.
         point(display, 60, 300)
         opened = settled(display)
@@ -317,6 +325,12 @@ def bottom(shot: Image.Image) -> bytes:
 def lit(shot: Image.Image) -> list[int]:
     """The rows of pixels that the open menu covers: it is white, the screen black."""
     return [row for row in range(PANEL, shot.height) if shot.convert("L").getpixel((5, row)) == 255]
+
+
+def opens(display: Screen) -> bool:
+    """A right click, which does nothing while the panel has yet to read the menu."""
+    display.click(15, 15, 3)
+    return any(lit(display.shot(300, 500)) for _ in range(30))
 
 
 def settled(display: Screen) -> Image.Image:

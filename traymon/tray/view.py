@@ -19,11 +19,13 @@ from traymon.tray.fitting import end_cut, middle_cut
 MOST_BOTS_IN_TOOLTIP = 8
 """More lines do not fit beside a panel; those that need a person come first."""
 
-WIDEST_NAME = 28
-"""Columns of a bot's or workspace's name. Slack lets a workspace's have 255 characters."""
+WIDEST_NAME = 22
+"""Columns of a bot's or workspace's name, of which Slack lets the latter have 255 characters. With two such names the
+menu's longest line, in Japanese, is just within the next limit.
+"""
 
-WIDEST_LABEL = 110
-"""Columns of a line of the menu, about half the width of a screen of 1366 pixels."""
+WIDEST_LABEL = 120
+"""Columns of a line of the menu: some 800 pixels in the usual fonts, on a screen that has 1,366."""
 
 _ICONS = {
     State.CONNECTING: IconName.CONNECTING,
