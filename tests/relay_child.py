@@ -41,6 +41,7 @@ def main() -> None:
         "bot", "rtm", endpoint, lambda: token, lambda: token, lambda: keeper.identity, own, local_app_token=""
     )
     traffic = relay.add(bot, lambda link, text: keeper.send(link, text))
+    relay.settle(settled=True)
     keeper = Keeper(
         "bot",
         "rtm",

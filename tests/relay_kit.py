@@ -140,6 +140,7 @@ def relayed(
     whole = Relayed(relay, slack, Board(clocks.now), said=said)
     known.append(whole)
     relay.start()
+    relay.settle(settled=True)
     try:
         yield whole
     finally:

@@ -89,6 +89,7 @@ class Relayed:
         self._relay = Relay(self._settings_file, self._clocks, on_programs=self._tell, say=lambda _: None)
         self._relay.start()
         self._keepers = [self._lend(client) for client in self._clients]
+        self._relay.settle(settled=True)
         for keeper in self._keepers:
             keeper.start()
 

@@ -1,4 +1,4 @@
-"""The short form of ``python -m tests.soak.relay``: programs come and go, links break, and nothing is lost or doubled."""
+"""The short form of ``python -m tests.soak.relay``: programs come and go, links break, nothing is lost or doubled."""
 
 import sys
 from pathlib import Path

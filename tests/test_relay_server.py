@@ -470,6 +470,25 @@ def test_what_waits_for_a_program_reaches_it_before_the_end(whole: Relayed, slac
     program(whole, held.token, talk)
 
 
+def test_a_program_that_comes_before_its_bot_is_asked_to_come_back(whole: Relayed) -> None:
+    """Some clients give up for good when their token is refused."""
+    whole.relay.settle(settled=False)
+    early = whole.relay.tokens_of("bot").token
+
+    async def come(client: Client) -> None:
+        headers = {"Authorization": f"Bearer {client.token}"}
+        async with client.session.post(f"{client.base_url}rtm.connect", headers=headers) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert (await answer.json())["error"] == "service_unavailable"
+        await asyncio.to_thread(whole.add, "bot")
+        await client.attach()
+        whole.relay.settle(settled=True)
+        stranger = Client(client.session, client.base_url, "xoxb-stranger")
+        assert (await stranger.call("rtm.connect"))["error"] == "invalid_auth"
+
+    program(whole, early, come)
+
+
 def test_a_bot_that_is_held_no_more_lets_its_programs_go(whole: Relayed, slack: Simulator) -> None:
     held, other = whole.add("bot"), whole.add("other")
 

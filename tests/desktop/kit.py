@@ -36,7 +36,7 @@ PACKAGES = {
     "dunst": "dunst",
 }
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """For anything that a desktop does; generous, as two cores are shared. Nothing waits this long when all is well."""
 
 

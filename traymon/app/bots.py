@@ -85,6 +85,7 @@ class Bots:
         with self._changing:
             if self._stopped:
                 return []
+            self._relaying.settle(settled=False)
             before, now = self._kept, {config.name: config for config in wanted}
             gone = [kept for name, kept in before.items() if now.get(name) != kept.config]
             _end(gone, Cause.USER, limit_s)
@@ -99,6 +100,7 @@ class Bots:
             self._kept = {
                 name: stays[name] if name in stays else self._make(config) for name, config in now.items()
             }
+            self._relaying.settle(settled=True)
             self._presence.start()
             began = [name for name in now if name not in stays]
             for name in began:

@@ -69,6 +69,11 @@ class Relaying:
         self._note(bot.name, 0, "none")
         return relay.add(relayed, send)
 
+    def settle(self, *, settled: bool) -> None:
+        """Whether all bots that are to lend their links do."""
+        if self._relay is not None:
+            self._relay.settle(settled=settled)
+
     def end(self, bot: str) -> None:
         """The bot is held no more, or lends its link no more."""
         if self._relay is not None and bot in self._transports:

@@ -87,6 +87,9 @@ class Endpoint:
         self._most_unanswered = most_unanswered
         self.bridges: dict[str, Bridge] = {}
         """By bot; replaced as a whole at each change."""
+        self.settling = True
+        """Bots are still coming: a token that is not known may be that of one of them. Any thread may write it."""
+        self._stopping = False
         self._tickets = Tickets(lambda: secrets.token_urlsafe(32), limit=_MOST_TICKETS)
         # Whose ticket it is, and what the program calls itself. Oldest first, no more than there are tickets.
         self._owners: dict[str, tuple[Bridge, str]] = {}
@@ -117,6 +120,7 @@ class Endpoint:
 
     async def stop(self, limit_s: float) -> None:
         """End within about ``limit_s``; programs get what waits for them, and are cut so that they come back."""
+        self._stopping = True
         if self._accepting is not None:
             self._accepting.cancel()
             await asyncio.gather(self._accepting, return_exceptions=True)
@@ -208,6 +212,8 @@ class Endpoint:
     async def _answer(self, request: web.BaseRequest, door: Door) -> web.StreamResponse:
         if not is_welcome(request, self._settings.port):
             return _refused()
+        if self._stopping:
+            return _come_back()
         path = request.raw_path.partition("?")[0]
         if path.startswith("/link/"):
             return await self._link(request, door, path.removeprefix("/link/"))
@@ -216,6 +222,8 @@ class Endpoint:
         await _continue(request)
         opening = await read_opening(request)
         found = self._find(opening.tokens)
+        if found is None and self.settling:
+            return _come_back()
         if found is None:
             return refusal("invalid_auth" if opening.tokens else "not_authed")
         bridge, kind = found
@@ -306,6 +314,13 @@ async def _continue(request: web.BaseRequest) -> None:
     if request.version == HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer has not begun
+
+
+def _come_back() -> web.Response:
+    """To who comes too early or too late: an answer that clients try again after, as after Slack's own."""
+    answer = refusal("service_unavailable", status=503)
+    answer.headers["Retry-After"] = "1"
+    return answer
 
 
 def _same(given: str, known: str) -> bool:

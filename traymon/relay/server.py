@@ -81,6 +81,11 @@ class Relay:
         self._thread.start()
         self._ready.result(_START_LIMIT_S)
 
+    def settle(self, *, settled: bool) -> None:
+        """Whether all bots are there. Until the first time that they are, and while they change, a program whose token
+        is not known is asked to come back instead of being refused: some give up for good after a refusal."""
+        self._endpoint.settling = not settled
+
     def add(self, bot: RelayedBot, send: Send) -> Traffic:
         """Lend the link of ``bot``: the result is for its keeper, whose own ``send`` is. After :meth:`start`.
 
