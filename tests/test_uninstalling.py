@@ -16,6 +16,7 @@ from traymon.desktop.control import NotRunning, ask
 from traymon.desktop.instance import acquire_profile
 from traymon.keeper.core import State
 from traymon.paths import Profile
+from traymon.report.child import write_in_child
 from traymon.simulator import Simulator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at this very system's folders")
@@ -36,9 +37,13 @@ def profile(home, ring):
         slack.add_bot(token_of("old"), "old")
         written = write_profile(home / "made", {"old": slack.api_url})
         profile.config_file.parent.mkdir(parents=True)
-        profile.config_file.write_text(written.config_file.read_text())
+        lending = written.config_file.read_text().replace('"rtm"', '"rtm"\nrelay = true')
+        profile.config_file.write_text(lending)
         with running(profile) as app:
             wait_for_state(app, "old", State.ONLINE)
+            assert write_in_child(profile, {}) is None
+    profile.diagnostics.touch()
+    assert profile.relay_settings.exists()
     profile.config_file.write_text("[bots.a]\n")
     for path in (f"{profile.db}.damaged-20161220", f"{profile.text_log}.1"):
         with open(path, "w") as file:

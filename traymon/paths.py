@@ -44,6 +44,11 @@ class Profile:
         return self.state_dir / "report.html"
 
     @property
+    def diagnostics(self) -> Path:
+        """Where diagnostics are put that the clipboard did not take."""
+        return self.state_dir / "diagnostics.md"
+
+    @property
     def relay_settings(self) -> Path:
         """The relay's port and secret, for this user alone."""
         return self.state_dir / "relay.json"

@@ -105,7 +105,7 @@ class Desk:
                 words.gettext("They are on the clipboard, without tokens and names: ready for an issue."),
             )
             return
-        path = self._profile.state_dir / "diagnostics.md"
+        path = self._profile.diagnostics
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:

@@ -139,9 +139,13 @@ class _Uninstalling:
         return True
 
     def _clean_up(self) -> None:
-        """What the next start would make anew: locks, the control socket, and folders that are empty now."""
+        """What would be made anew: locks, the control socket, the report, the relay's tokens; and folders that are empty
+        now."""
         profile = self._profile
-        working = [profile.lock_file, profile.runtime_dir / profile.lock_file.name]
+        settings = profile.relay_settings
+        working = [profile.lock_file, profile.runtime_dir / profile.lock_file.name, profile.report]
+        working += [profile.diagnostics, settings, settings.with_name("relay-bots.json")]
+        working += [settings.with_name(f"{settings.name}.damaged")]
         if os.name == "posix":
             working += [Path(profile.control_address), Path(f"{profile.control_address}.key")]
         for file in working:
