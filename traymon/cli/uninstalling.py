@@ -139,8 +139,8 @@ class _Uninstalling:
         return True
 
     def _clean_up(self) -> None:
-        """What would be made anew: locks, the control socket, the report, the relay's tokens; and folders that are empty
-        now."""
+        """What would be made anew: locks, the control socket, the report, the relay's tokens; and folders that are
+        empty now."""
         profile = self._profile
         settings = profile.relay_settings
         working = [profile.lock_file, profile.runtime_dir / profile.lock_file.name, profile.report]
