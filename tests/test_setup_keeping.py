@@ -32,6 +32,10 @@ class Locked(Kept):
     def set_password(self, service, username, password):
         raise keyring.errors.KeyringLocked
 
+class Closed(Kept):
+    def set_password(self, service, username, password):
+        raise keyring.errors.InitError("Failed to create the collection: Prompt dismissed..")
+
 class Odd(Kept):
     def set_password(self, service, username, password):
         raise RuntimeError(password)
@@ -100,6 +104,7 @@ def test_the_keyring_gets_it_through_a_pipe(backend, tmp_path, monkeypatch):
     [
         ("keyring.backends.fail.Keyring", "No keyring is ready on this machine: log in"),
         ("kept_by_child.Locked", "stayed locked"),
+        ("kept_by_child.Closed", "stayed locked"),
         ("kept_by_child.Odd", "RuntimeError"),
         ("kept_by_child.None", "cannot be used"),
     ],

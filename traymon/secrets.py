@@ -250,9 +250,10 @@ def store(bot: str, which: str, token: str, *, profile: str = "default") -> None
         keyring.set_password(service, user, token)
     except keyring.errors.NoKeyringError:
         raise SecretUnavailable(words.gettext(_NO_KEYRING)) from None
-    except keyring.errors.KeyringLocked:
+    except (keyring.errors.KeyringLocked, keyring.errors.InitError):
+        # InitError: the window that asks for a new keyring's password was closed.
         raise SecretUnavailable(
-            words.gettext("The keyring stayed locked: unlock it and run traymon setup again.")
+            words.gettext("The keyring stayed locked: unlock it and try again, or keep the token elsewhere.")
         ) from None
     except Exception as error:  # noqa: BLE001 - backends raise what they like; `from None`: its frames hold the token
         raise SecretUnavailable(

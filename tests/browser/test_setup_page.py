@@ -168,6 +168,16 @@ def test_socket_mode_with_the_app_s_token_alone(page, setup_page, profile, keyri
     assert list(keyring().values()) == [APP]
 
 
+def test_a_token_is_hidden_but_no_password_that_the_browser_would_keep(page, setup_page):
+    page.goto(setup_page.address())
+    expect(page.locator("input[type=password]")).to_have_count(0)
+    for field in ("#app_token", "#token"):
+        expect(page.locator(field)).to_have_css("-webkit-text-security", "disc")
+        expect(page.locator(field)).to_have_attribute("autocomplete", "off")
+        # Else some browsers send what is typed to a spell checker far away.
+        expect(page.locator(field)).to_have_attribute("spellcheck", "false")
+
+
 def test_with_the_keyboard_alone(page, setup_page, keyring):
     page.goto(setup_page.address())
     press = page.keyboard.press
