@@ -17,4 +17,4 @@ pytestmark = [
 
 
 def test_every_event_reply_and_acknowledgement_is_where_it_belongs(home: Path) -> None:
-    run(home, seconds=18, seed=2016, report=report)
+    run(home, seconds=15, seed=2016, report=report)

@@ -82,9 +82,8 @@ class Program:
         *,
         steady: bool = False,
     ) -> None:
-        """While ``lunch`` is set it leaves and stays away.
-
-        ``steady``: it stays until ``ended``, is neither slow nor rude, and acknowledges all."""
+        """While ``lunch`` is set it leaves and stays away. ``steady``: it has no other reason to leave, is neither slow
+        nor rude, and acknowledges all."""
         self.name = name
         self.lives: list[Life] = []
         self._rng = random.Random(seed)
@@ -100,7 +99,7 @@ class Program:
     async def run(self) -> None:
         """All lives, until the end."""
         while not self._ended.is_set():
-            if self._lunch.is_set() and not self._steady:
+            if self._lunch.is_set():
                 await asyncio.sleep(0.05)
                 continue
             life = Life(f"{self.name}.{len(self.lives)}", self._tap.mark())
@@ -130,7 +129,7 @@ class Program:
             habits = asyncio.create_task(self._habits(life, socket))
             reader = asyncio.create_task(self._reading(life, socket, slow_s=0.15 if slow else 0))
             try:
-                await self._pause(stay_s, lunch=not self._steady)
+                await self._pause(stay_s, lunch=True)
                 await self._leave(life)
             finally:
                 for task in (habits, reader):

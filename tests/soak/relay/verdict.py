@@ -13,7 +13,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from tests.soak.relay.programs import Ack, Life
+from tests.soak.relay.programs import FAR_AWAY, Ack, Life
 from tests.soak.relay.tap import Envelope, Tap
 from traymon.relay.core.limits import ACK_LIMIT, OFFER_LIMIT
 from traymon.relay.core.rtm import FIRST_ID, OFFLINE, TOO_FAST
@@ -21,7 +21,7 @@ from traymon.simulator import DeliveryRecord, LinkRecord, TextRecord
 
 CLOCK_MS = 2
 """Two readings of one clock, each cut to whole milliseconds."""
-STAYED_MS = 2 * ACK_LIMIT
+STAYED_MS = ACK_LIMIT
 """Who was attached when an envelope came, and for so long after, could have had it."""
 
 
@@ -82,7 +82,7 @@ def _wrong(text: str, reply: dict[str, object], times_up: Counter[object]) -> st
     if reply.get("ok") is True:
         right = reply.get("text") == text and times_up[text] == 1
         return None if right else f"{text!r} was confirmed by {reply}, up {times_up[text]} times"
-    refused = reply.get("error") in ({"code": why.code, "msg": why.text} for why in (OFFLINE, TOO_FAST))
+    refused = reply.get("error") in [{"code": why.code, "msg": why.text} for why in (OFFLINE, TOO_FAST)]
     return f"{text!r} went up, though refused by {reply}" if refused and times_up[text] else None
 
 
@@ -125,7 +125,7 @@ def _had_a_taker(tap: Tap, envelope: Envelope, lives: Sequence[Life]) -> bool:
     until = envelope.at + STAYED_MS
     stayed = any(life.greeted_at < envelope.at and until < life.leaving_at for life in lives)
     left = any(
-        life.leaving_at != 1 << 60 and envelope.at - ACK_LIMIT < life.leaving_at < until for life in lives
+        life.leaving_at != FAR_AWAY and envelope.at - ACK_LIMIT < life.leaving_at < until for life in lives
     )
     lost = tap.down_at.get(envelope.link, until) < until
     return stayed and not (left and lost)
@@ -150,7 +150,7 @@ def on_acknowledgements(
                 found.append(f"the acknowledgement of {delivery} did not come up")
         elif delivery.response is None:
             # The hub's own: of a redelivery of what a program acknowledged.
-            if not delivery.event_id or first_ack.get(delivery.event_id, 1 << 60) > delivery.acked_at:
+            if not delivery.event_id or first_ack.get(delivery.event_id, FAR_AWAY) > delivery.acked_at:
                 found.append(f"no program acknowledged {delivery}")
         elif all(ack.payload != delivery.response for ack in own):
             found.append(f"no program gave this answer to {delivery}: {delivery.response}")
