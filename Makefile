@@ -72,7 +72,7 @@ icons: $(VENV)/.has-test
 	$(BIN)/python assets/render.py
 
 screenshots: $(VENV)/.has-test
-	TRAYMON_REQUIRE_DESKTOP=1 $(BIN)/pytest -q tests/desktop/take_pictures.py
+	TRAYMON_REQUIRE_DESKTOP=1 $(BIN)/pytest -q tests/desktop/take_pictures.py tests/browser/take_report_pictures.py tests/browser/take_setup_pictures.py
 
 clean:
 	rm -rf $(VENV) $(NODE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

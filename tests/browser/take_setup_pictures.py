@@ -3,20 +3,22 @@
 Not collected with the tests: it is named on pytest's command line, and uses the same browser as they do.
 """
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
+from tests.pictures import save
 from tests.support import PATIENCE_S
 from traymon.paths import Profile
 from traymon.setup import SetupPage
 from traymon.simulator import Simulator
 from traymon.simulator import faults as f
 
-PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 MARGIN = 20  # CSS pixels around a part of the page
 APP, BOT = "xapp-1-A01", "xoxb-1-B01"
 
@@ -75,7 +77,6 @@ def _check(page: Page) -> None:
 
 
 def _take(page: Page, name: str, *, of: str = "main") -> None:
-    PICTURES.mkdir(parents=True, exist_ok=True)
     page.mouse.move(0, 0)
     box = page.locator(of).evaluate(
         "part => {const box = part.getBoundingClientRect();"
@@ -87,4 +88,5 @@ def _take(page: Page, name: str, *, of: str = "main") -> None:
         "width": box["width"] + 2 * MARGIN,
         "height": box["height"] + 2 * MARGIN,
     }
-    page.screenshot(path=PICTURES / f"{name}.png", full_page=True, clip=clip, scale="css")
+    shot = page.screenshot(full_page=True, clip=clip, scale="css")
+    save(Image.open(io.BytesIO(shot)), name)

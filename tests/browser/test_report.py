@@ -261,6 +261,19 @@ def test_the_keyboard_reaches_everything_in_order(page: Page, short_address: str
     assert tuple(dict.fromkeys(each for each in stops if each in wanted)) == wanted
 
 
+def test_dates_below_the_timeline_are_whole(page: Page, short_address: str) -> None:
+    page.goto(short_address)
+    days = page.locator("#bot-1 .film td").evaluate_all(
+        """cells => cells.map(cell => {
+            const day = cell.querySelector("span"), room = cell.getBoundingClientRect()
+            const seen = getComputedStyle(day).visibility === "visible"
+            return [seen, day.getBoundingClientRect().right <= room.right]
+        })"""
+    )
+    assert sum(seen for seen, _ in days) >= 3
+    assert all(whole for seen, whole in days if seen)
+
+
 def test_the_timeline_is_zoomed_and_moved_by_keyboard(page: Page, short_address: str) -> None:
     page.goto(short_address)
     page.locator("#bot-1 .stretch input").first.focus()

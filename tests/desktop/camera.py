@@ -11,12 +11,10 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from tests.desktop.kit import Program, Screen, eventually
 from tests.desktop.notification_witness import Witness
 
-PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 PANEL = 30
 """The panel's height at 100 %; the icon is in its first square."""
 STILL = 4
 """So many looks at the same show that nothing moves any more."""
-COLOURS = 128
 
 
 @dataclass(frozen=True)
@@ -126,13 +124,6 @@ def trimmed(shot: Image.Image, margin: int) -> Image.Image:
     box = ImageChops.difference(shot, wall).crop((0, below, *shot.size)).getbbox()
     assert box is not None, "only wallpaper"
     return shot.crop((0, 0, min(box[2] + margin, shot.width), min(box[3] + below + margin, shot.height)))
-
-
-def save(picture: Image.Image, name: str) -> None:
-    """As a small PNG."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(PICTURES / f"{name}.png", optimize=True)
 
 
 def stacked(pictures: Sequence[Image.Image], gap: int, ground: tuple[int, int, int]) -> Image.Image:

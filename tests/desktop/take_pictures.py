@@ -22,7 +22,6 @@ from tests.desktop.camera import (
     Camera,
     Desk,
     same_picture,
-    save,
     sheet,
     stacked,
     start_dunst,
@@ -30,6 +29,7 @@ from tests.desktop.camera import (
 )
 from tests.desktop.kit import Program, Screen, eventually, running
 from tests.desktop.notification_witness import Witness
+from tests.pictures import save
 from traymon import words
 from traymon.app.telling import _picture
 from traymon.keeper.core.causes import Cause, Failure, Phase
