@@ -136,6 +136,20 @@ def test_on_change_is_run_for_every_state_in_order(slack: Simulator, tmp_path: P
     ]
 
 
+def test_on_change_is_read_anew_with_the_rest(slack: Simulator, tmp_path: Path) -> None:
+    noted = tmp_path / "noted"
+    profile = write_profile(tmp_path, {"bot": slack.api_url})
+    with running(profile) as app:
+        wait_for_state(app, "bot", State.ONLINE)
+        text = profile.config_file.read_text()
+        command = ["sh", "-c", f'echo "$TRAYMON_STATE" >> "{noted}"']
+        profile.config_file.write_text(f"on_change = {json.dumps(command)}\n{text}")
+        app.reload()
+        app.pause()
+        wait_for(app, lambda: noted.exists() and noted.read_text() != "", what="a run of the command")
+        assert noted.read_text() == "paused\n"
+
+
 def test_a_start_at_login_beside_a_running_one_is_no_matter(slack: Simulator, home: Path) -> None:
     profile = write_profile(home, {"bot": slack.api_url})
     first = start(profile)

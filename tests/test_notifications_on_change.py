@@ -162,6 +162,25 @@ def test_hostile_texts_are_facts(record: Callable[..., Command], tmp_path: Path)
     assert run["env"]["TRAYMON_SINCE"] == ""
 
 
+def test_another_command_holds_from_the_next_change_on(start: Callable[..., Command], tmp_path: Path) -> None:
+    command = start(environ={**os.environ, "OTHER_TOKEN": "secret"})
+    command.on_change.changed([bot(State.ONLINE)])  # nobody wants to know yet
+    for number, state in enumerate((State.OFFLINE, State.ONLINE)):
+        write = f'echo "$TRAYMON_PREVIOUS_STATE $TRAYMON_STATE $OTHER_TOKEN" > {tmp_path}/{number}'
+        command.on_change.use(["sh", "-c", write], without=["OTHER_TOKEN"] * number)
+        command.on_change.changed([bot(state)])
+        file = tmp_path / f"{number}"
+        wait_until(lambda file=file: file.exists() and file.read_text(), "the command")
+    command.on_change.use([])
+    command.on_change.changed([bot(State.PAUSED)])
+    command.stop()
+    assert (tmp_path / "0").read_text() == "online offline secret\n"
+    assert (tmp_path / "1").read_text() == "offline online \n"
+    command.on_change.use(["sh", "-c", "exit 3"])
+    assert not command.on_change._worker.is_alive()
+    assert command.said == []
+
+
 @pytest.mark.parametrize("command", ["/nowhere/lamp", "lamp-that-nobody-has", "/tmp", "null\0"])
 def test_command_that_cannot_be_run_is_said_once(start: Callable[..., Command], command: str) -> None:
     runner = start(command)

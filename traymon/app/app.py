@@ -185,6 +185,7 @@ class App:
         config = load(self.profile.config_file, os.environ)
         before = self.bots.names()
         self._config = config
+        self._telling.configured(config)
         began = self.bots.hold(config.bots, STOP_LIMIT_S)
         for kept in [self.bots[name] for name in self.bots.names() if name not in began]:
             kept.token.clicked(forget=True)

@@ -50,6 +50,10 @@ class Telling:
         """Begin to run the person's command."""
         self._on_change.start()
 
+    def configured(self, config: Config) -> None:
+        """The configuration was read anew: what it says of the command holds from the next change on."""
+        self._on_change.use(config.on_change, without=_token_variables(config))
+
     def use_notifications(
         self, notifier: Notifier, on_action: Callable[[str, str | None], None], *, enabled: bool
     ) -> None:

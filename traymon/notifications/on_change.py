@@ -63,14 +63,16 @@ class OnChange:
         time_limit_s: float = TIME_LIMIT_S,
         grace_s: float = GRACE_S,
     ) -> None:
-        self._argv = list(argv)
         self._say = say
         self._session_log = session_log
-        self._environ = _without_tokens(os.environ if environ is None else environ, frozenset(without))
+        self._whole_environ = dict(os.environ if environ is None else environ)
         self._time_limit_s = time_limit_s
         self._grace_s = grace_s
-        # Guards the five below: whoever sees a change adds, the worker takes, stop() ends. Nothing slow is done in it.
+        # Guards all below: whoever sees a change adds, use() sets the command, the worker takes, stop() ends. Nothing
+        # slow is done in it.
         self._news = threading.Condition()
+        self._argv = list(argv)
+        self._environ = _without_tokens(self._whole_environ, frozenset(without))
         self._states: dict[str, State] = {}
         self._waiting: deque[_Change] = deque()
         # What came when no more could wait: one change a bot, up to its newest state, so that the command learns in
@@ -83,8 +85,22 @@ class OnChange:
 
     def start(self) -> None:
         """Begin. Changes told before are not lost."""
-        if self._argv:
-            self._worker.start()
+        with self._news:
+            if self._argv and self._end_at is None and self._worker.ident is None:
+                self._worker.start()
+
+    def use(self, argv: Sequence[str], *, without: Iterable[str] = ()) -> None:
+        """Run this command from now on, or none where ``argv`` is empty; what runs already is not ended. After
+        :meth:`start`, from any thread."""
+        with self._news:
+            if self._argv != list(argv):
+                self._said = set()
+            self._argv = list(argv)
+            self._environ = _without_tokens(self._whole_environ, frozenset(without))
+            if not self._argv:
+                self._waiting.clear()
+                self._late.clear()
+        self.start()
 
     def changed(self, bots: Sequence[BotNow]) -> None:
         """How all bots are now: the command is run for those whose state differs from the last time; never blocks.
@@ -158,19 +174,23 @@ class OnChange:
         return self._end_at - min(self._grace_s, 0.5) - time.monotonic()
 
     def _run(self, change: _Change) -> None:
+        with self._news:
+            argv, environ = self._argv, self._environ
+        if not argv:
+            return
         try:
-            process = _start(self._argv, {**self._environ, **self._facts(change)})
+            process = _start(argv, {**environ, **self._facts(change)})
         except (OSError, ValueError) as error:
             problem = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            self._complain("start", _cannot_start(self._argv[0], problem))
+            self._complain("start", _cannot_start(argv[0], problem))
             return
         output = _Output(process)
         code = self._wait(process)
         text = output.text()
         if code is None and self._end_at is None:
-            self._complain("slow", _too_slow(self._argv[0], self._time_limit_s))
+            self._complain("slow", _too_slow(argv[0], self._time_limit_s))
         elif code:
-            self._complain("code", _failed(self._argv[0], code))
+            self._complain("code", _failed(argv[0], code))
         _log.debug("on_change: %s %s, exit code %s: %s", change.bot.name, change.bot.state, code, text)
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> int | None:
