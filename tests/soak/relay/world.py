@@ -97,8 +97,8 @@ class World:
 @contextmanager
 def world(home: Path, seed: int) -> Iterator[World]:
     """App and simulator, both bots online; ended afterwards."""
-    # Slack's 1 and 5 minutes are 3 and 15 s here.
-    with Simulator(seed, redelivery_factor=0.05, latency_ms=LATENCY_MS) as slack:
+    # Slack's 1 and 5 minutes are 1.2 and 6 s here.
+    with Simulator(seed, redelivery_factor=0.02, latency_ms=LATENCY_MS) as slack:
         for bot in (RTM, SOCKET):
             slack.add_bot(token_of(bot), bot, app_token=app_token_of(bot))
         slack.limit_sends(token_of(RTM))
@@ -200,7 +200,7 @@ async def _break_things(world: World, ended: asyncio.Event) -> None:
 async def _go_to_lunch(lunch: asyncio.Event, ended: asyncio.Event) -> None:
     """Now and then no program is attached, for longer than Slack waits for an acknowledgement."""
     while not ended.is_set():
-        await asyncio.sleep(7)
+        await asyncio.sleep(9)
         lunch.set()
         await asyncio.sleep(3.5)
         lunch.clear()
