@@ -205,6 +205,7 @@ EXEMPT: dict[str, str] = {
     "tray/sni_objects.py": "an error of the protocol, for the panel",
     # What programs get in Slack's place, in the language that Slack answers in.
     "relay/core/": "error replies",
+    "relay/translation/": "error replies",
     # Lines of code for each library, and its versions.
     "relay/libraries.py": "code",
     # For the project's own issues, which are written in English.
