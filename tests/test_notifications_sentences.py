@@ -38,6 +38,13 @@ def test_explanation_is_used_where_there_is_one() -> None:
     assert sentences.outage([Trouble(bot, NOW)], NOW)[1].endswith("\nRoute fine, Slack silent.")
 
 
+@pytest.mark.parametrize("cause", Cause)
+def test_that_traymon_keeps_trying_is_said_once(cause: Cause) -> None:
+    for evidence in ({}, {"http_status": 503}):
+        body = sentences.outage([trouble(failure=Failure(cause, Phase.API, evidence=evidence))], NOW)[1]
+        assert body.count("keeps trying") == 1
+
+
 def test_outage_without_a_known_cause() -> None:
     title, body = sentences.outage([trouble(failure=None)], NOW)
     assert title == "deploybot (Acme) is offline"

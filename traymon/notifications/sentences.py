@@ -78,10 +78,10 @@ def back(troubles: Sequence[Trouble], length_ms: int, now_wall_ms: int) -> Text:
         ).format(count=len(troubles), length=length)
     time = words.clock_time(first.since_wall_ms, now_ms=now_wall_ms)
     if first.bot.cause is None:
-        body = words.gettext("Offline since {time}.").format(time=time)
+        body = words.gettext("Went offline at {time}.").format(time=time)
     else:
         why = words.short_cause(first.bot.cause)
-        body = words.gettext("Offline since {time}: {why}.").format(time=time, why=why)
+        body = words.gettext("Went offline at {time}: {why}.").format(time=time, why=why)
     return title, _joined([body, names([trouble.bot for trouble in troubles]) if len(troubles) > 1 else ""])
 
 

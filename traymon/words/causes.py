@@ -111,7 +111,7 @@ _SENTENCES: Mapping[str, str] = {
     "rate_limited": mark(
         "Slack asks to wait before the next attempt (rate limit); traymon waits as long as asked."
     ),
-    "slack_error": mark("Slack answered with an error{said}; traymon keeps trying."),
+    "slack_error": mark("Slack answered with an error{said}."),
     "too_many_links": mark(
         "The app has too many links open at Slack. End other copies of the bot; dead links go by themselves in hours."
     ),
@@ -156,7 +156,7 @@ _NOT_TLS = mark(
     "What answered at {host} does not speak TLS{seen}. Something on the way answers in its place: a sign-in page, a "
     "proxy, another program."
 )
-_SLACK_STATUS = mark("Slack's API answered with HTTP status {status}; traymon keeps trying.")
+_SLACK_STATUS = mark("Slack's API answered with HTTP status {status}.")
 
 _SOCKET_MODE = mark(
     "Slack does not allow this kind of token for RTM ({error}). Use Socket Mode: turn it on for the app at "
