@@ -234,6 +234,15 @@ def test_the_sentence_of_1006_and_the_code_of_slack(figures: Figures) -> None:
     assert "with code 4001: “bye”" in text
 
 
+def test_what_has_no_cause_yet_says_nothing_of_it(figures: Figures) -> None:
+    bot = figures.bots[0]
+    session = replace(bot.sessions[-1], ended_at=None, cause=None)
+    outage = replace(bot.outages[-1], cause=None)
+    made = render(of(replace(bot, sessions=(session,), outages=(outage,))), TOKYO)
+    assert "still online" in made
+    assert not re.search(r">\s*None\s*<", made)
+
+
 def test_a_session_leads_to_the_outage_that_tells_of_its_end(figures: Figures) -> None:
     text = render(figures, TOKYO)
     bot = figures.bots[0]

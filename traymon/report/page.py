@@ -324,17 +324,17 @@ class _Reasons:
         self._made: dict[object, Markup] = {}
         self._macros: Any = _template("why.html.j2").module
 
-    def whole(self, row: OutageRow | Session) -> Markup | None:
+    def whole(self, row: OutageRow | Session) -> Markup:
         """Everything that is known."""
         return self._cell(row, brief=row.cause in _SELF_EVIDENT)
 
-    def brief(self, row: OutageRow | Session) -> Markup | None:
+    def brief(self, row: OutageRow | Session) -> Markup:
         """Only what it is called: another row tells the rest."""
         return self._cell(row, brief=True)
 
-    def _cell(self, row: OutageRow | Session, *, brief: bool) -> Markup | None:
+    def _cell(self, row: OutageRow | Session, *, brief: bool) -> Markup:
         if row.cause is None:
-            return None
+            return Markup()
         key = (brief, row.cause, row.close_code, *(() if brief else (row.detail, repr(row.evidence))))
         made = self._made.get(key)
         if made is None:
