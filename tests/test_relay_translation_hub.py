@@ -698,3 +698,383 @@ def test_what_is_remembered_is_bounded():
     bot.wait(30 * MINUTE)
     bot.give(ev.LinkDown(1))
     assert leaves(bot.hub) < 100, "and nothing of it for ever"
+
+
+# A world
+
+
+@dataclass
+class Happening:
+    """One event, as Slack knows it."""
+
+    id: str
+    body: dict
+    place: tuple[str, str]
+    """What is one for a program: a message and its mention have the same."""
+    carried: bool = True
+    deliveries: list[tuple[str, int, int]] = field(default_factory=list)  # envelope, link, when
+    acknowledged: bool = False
+
+
+@dataclass
+class Posted:
+    """One message of a program's."""
+
+    program: int
+    id: int
+    channel: str
+    state: str = "waiting"  # then called, then over
+    ref: int = 0
+    called_at: int = 0
+
+
+@dataclass
+class Running:
+    """One program of RTM, as it is outside."""
+
+    since: int
+    socket: list[tuple[int, str]] = field(default_factory=list)  # refs and places that it did not read yet
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    hangs: bool = False
+
+
+WAITS = (0, MINUTE, 5 * MINUTE)
+"""Slack's, before it delivers again what nobody acknowledged within 3 s."""
+
+
+class PresentedWorld(RuleBasedStateMachine):
+    """Slack delivers until it is told; programs read, hang, leave and come; the book knows who has what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bot = Bot(PresentedRtmHub())
+        self.serial = 0
+        self.links: dict[int, bool] = {}  # whether it was relieved
+        self.settled: set[int] = set()
+        self.programs: dict[int, Running] = {}
+        self.sockets: dict[int, dict[str, str]] = {}  # envelopes that it did not acknowledge yet
+        self.gone: dict[str, str] = {}  # those that such programs had when they left
+        self.happenings: dict[str, Happening] = {}
+        self.plans: list[tuple[int, str]] = []  # when Slack delivers again, unless it was told
+        self.by_envelope: dict[str, tuple[Happening, int]] = {}
+        self.taken: dict[tuple[str, str], int] = {}  # places, and when the first program had them
+        self.socket_has: set[str] = set()  # events that a program of Socket Mode acknowledged
+        self.messages: list[Posted] = []
+        self.paused_until = 0
+        self.give(ev.LinkUp(self.number()))
+        self.links[self.serial] = False
+
+    def number(self) -> int:
+        self.serial += 1
+        return self.serial
+
+    # What the hub does
+
+    def give(self, event) -> list:
+        effects = self.bot.give(event)
+        self.bot.log.clear()
+        # Of a program that has left, nothing is heard any more.
+        self.messages = [
+            each
+            for each in self.messages
+            if each.program in self.programs
+            or (each.state == "called" and self.bot.now < each.called_at + 30 * SECOND)
+        ]
+        if effects:
+            note(f"{self.bot.now}: {event}: {effects}")
+        for effect in effects:
+            self.carry_out(effect)
+        return effects
+
+    def carry_out(self, effect) -> None:
+        match effect:
+            case Give(program, text, ref):
+                self.given(program, json.loads(text), ref)
+            case ToProgram(program, text, event):
+                assert program in self.programs or program in self.sockets, "nothing for one that is gone"
+                if event:
+                    self.given_whole(program, json.loads(text))
+                elif program in self.programs and b'"reply_to"' in text:
+                    self.replied(program, json.loads(text))
+            case ToSlack(link, text):
+                self.told(link, json.loads(text)["envelope_id"])
+            case Settled(link):
+                assert self.links[link]
+                assert link not in self.settled
+                self.settled.add(link)
+            case Call(ref, _, arguments):
+                self.called(ref, arguments)
+            case CutProgram():
+                raise AssertionError("nobody here sends nonsense")
+
+    def given(self, number: int, event: dict, ref: int) -> None:
+        program = self.programs[number]
+        place = event["channel"], event["ts"]
+        assert event["type"] == "message"
+        assert place not in program.seen, "twice"
+        assert self.taken.get(place, self.bot.now) >= program.since, "another had it before this one came"
+        program.seen.add(place)
+        program.socket.append((ref, place))
+
+    def given_whole(self, number: int, whole: dict) -> None:
+        happening, _ = self.by_envelope[whole["envelope_id"]]
+        assert whole["payload"]["event_id"] == happening.id
+        assert number in self.sockets
+        assert happening.place not in self.taken or not happening.carried, "a program of RTM has it"
+        assert not happening.carried or not self.programs or self.was_handed(happening)
+        self.sockets[number][whole["envelope_id"]] = happening.id
+
+    def was_handed(self, happening: Happening) -> bool:
+        """A program of Socket Mode has it, or had, and Slack waits for that."""
+        return any(
+            each == happening.id for held in (*self.sockets.values(), self.gone) for each in held.values()
+        )
+
+    def told(self, link: int, envelope_id: str) -> None:
+        happening, of = self.by_envelope[envelope_id]
+        assert link in self.links
+        assert link == of
+        assert (
+            happening.place in self.taken
+            or happening.id in self.socket_has
+            or (not happening.carried and self.programs and not self.sockets)
+            or happening.acknowledged
+        ), "nobody has it"
+        happening.acknowledged = True
+
+    # Slack
+
+    @rule(kind=st.sampled_from(["message", "mention", "both", "both", "other"]))
+    def happens(self, kind) -> None:
+        ts = f"{self.number()}.1"
+        if kind in ("message", "both"):
+            self.deliver(Happening(f"Ev{self.number()}", message(ts), ("C1", ts)))
+        if kind in ("mention", "both"):
+            self.deliver(Happening(f"Ev{self.number()}", mention(ts), ("C1", ts)))
+        if kind == "other":
+            event = {"type": "app_home_opened", "user": "U1"}
+            self.deliver(Happening(f"Ev{self.number()}", event, ("", ts), carried=False))
+
+    def deliver(self, happening: Happening) -> None:
+        self.happenings[happening.id] = happening
+        usable = [link for link, relieved in self.links.items() if not relieved]
+        attempt = len(happening.deliveries)
+        link = usable[self.serial % len(usable)] if usable else 0
+        envelope_id = f"e{self.number()}"
+        happening.deliveries.append((envelope_id, link, self.bot.now))
+        if attempt < len(WAITS):
+            self.plans.append((self.bot.now + 3 * SECOND + WAITS[attempt], happening.id))
+        if link:
+            self.by_envelope[envelope_id] = happening, link
+            reading = [
+                number
+                for number, each in self.programs.items()
+                if happening.place not in each.seen and not each.hangs
+            ]
+            is_news = happening.place not in self.taken and not self.was_handed(happening)
+            self.give(ev.FromSlack(link, envelope(happening.body, envelope_id, happening.id).encode()))
+            if happening.carried and is_news and happening.id not in self.socket_has:
+                for number in reading:
+                    assert happening.place in self.programs[number].seen, (
+                        "a program that was there did not get it"
+                    )
+
+    def deliver_again(self) -> None:
+        due = [plan for plan in self.plans if plan[0] <= self.bot.now]
+        self.plans = [plan for plan in self.plans if plan[0] > self.bot.now]
+        for _, event_id in due:
+            if not self.happenings[event_id].acknowledged:
+                self.deliver(self.happenings[event_id])
+
+    @precondition(lambda self: len(self.links) < 2)
+    @rule()
+    def link_comes(self) -> None:
+        number = self.number()
+        self.links[number] = False
+        self.give(ev.LinkUp(number))
+
+    @precondition(lambda self: len(self.links) == 2)
+    @rule()
+    def link_is_relieved(self) -> None:
+        number = min(self.links)
+        if not self.links[number]:
+            self.links[number] = True
+            self.give(ev.LinkRelieved(number))
+
+    @precondition(lambda self: self.links)
+    @rule(data=st.data())
+    def link_ends(self, data) -> None:
+        number = data.draw(st.sampled_from(sorted(self.links)))
+        del self.links[number]
+        self.give(ev.LinkDown(number))
+
+    # Programs
+
+    @precondition(lambda self: len(self.programs) < 3)
+    @rule(hangs=st.booleans())
+    def comes(self, hangs) -> None:
+        number = self.number()
+        self.programs[number] = Running(self.bot.now, hangs=hangs)
+        self.give(ev.Attached(number))
+
+    @precondition(lambda self: self.programs)
+    @rule(data=st.data())
+    def leaves(self, data) -> None:
+        number = data.draw(st.sampled_from(sorted(self.programs)))
+        del self.programs[number]
+        self.give(ev.Detached(number))
+
+    @precondition(lambda self: any(each.socket for each in self.programs.values()))
+    @rule(data=st.data(), most=st.integers(1, 5))
+    def reads(self, data, most) -> None:
+        number = data.draw(st.sampled_from([key for key, each in self.programs.items() if each.socket]))
+        for _ in range(min(most, len(self.programs[number].socket))):
+            self.read_one(number)
+
+    def read_one(self, number: int) -> None:
+        ref, place = self.programs[number].socket.pop(0)
+        self.taken.setdefault(place, self.bot.now)
+        self.give(Taken(number, ref))
+
+    @precondition(lambda self: len(self.sockets) < 2)
+    @rule()
+    def socket_comes(self) -> None:
+        number = self.number()
+        self.sockets[number] = {}
+        self.give(SocketAttached(number))
+
+    @precondition(lambda self: self.sockets)
+    @rule(data=st.data())
+    def socket_leaves(self, data) -> None:
+        number = data.draw(st.sampled_from(sorted(self.sockets)))
+        self.gone = {**self.gone, **self.sockets.pop(number)}
+        self.give(ev.Detached(number))
+
+    @precondition(lambda self: any(self.sockets.values()))
+    @rule(data=st.data())
+    def socket_acknowledges(self, data) -> None:
+        number = data.draw(st.sampled_from([key for key, held in self.sockets.items() if held]))
+        envelope_id = data.draw(st.sampled_from(sorted(self.sockets[number])))
+        self.socket_has.add(self.sockets[number].pop(envelope_id))
+        self.give(ev.FromProgram(number, ack(envelope_id).encode()))
+
+    # Messages
+
+    @precondition(lambda self: self.programs)
+    @rule(data=st.data(), channel=st.sampled_from(["C1", "C2"]))
+    def posts(self, data, channel) -> None:
+        number = data.draw(st.sampled_from(sorted(self.programs)))
+        sent = Posted(number, self.number(), channel)
+        self.messages.append(sent)
+        body = {"id": sent.id, "type": "message", "channel": channel, "text": str(sent.id)}
+        self.give(ev.FromProgram(number, json.dumps(body).encode()))
+
+    def called(self, ref: int, arguments) -> None:
+        assert self.bot.now >= self.paused_until, "Slack said not before"
+        same = [each for each in self.messages if each.channel == arguments["channel"]]
+        assert not [each for each in same if each.state == "called"], "two at a time"
+        waiting = [each for each in same if each.state == "waiting"]
+        if str(waiting[0].id if waiting else 0) == arguments["text"]:
+            waiting[0].state, waiting[0].ref, waiting[0].called_at = "called", ref, self.bot.now
+        else:  # of a program that has left
+            assert all(str(each.id) != arguments["text"] for each in waiting), "out of order"
+            text, channel = int(arguments["text"]), str(arguments["channel"])
+            self.messages.append(Posted(0, text, channel, "called", ref, self.bot.now))
+
+    def replied(self, program: int, reply: dict) -> None:
+        sent = next(each for each in self.messages if each.id == reply["reply_to"])
+        assert sent.program == program
+        assert sent.state != "over", "two replies"
+        if sent.state == "waiting":
+            assert not reply["ok"], "it never went up"
+        sent.state = "over"
+
+    @precondition(lambda self: any(each.state == "called" for each in self.messages))
+    @rule(
+        data=st.data(),
+        how=st.sampled_from(["ok", "ok", "error", "failure", "limit"]),
+        pause=st.integers(1, 9_000),
+    )
+    def slack_answers(self, data, how, pause) -> None:
+        sent = data.draw(st.sampled_from([each for each in self.messages if each.state == "called"]))
+        self.end_call(sent, how, pause)
+
+    def end_call(self, sent: Posted, how: str, pause: int = 0) -> None:
+        if how == "limit":
+            sent.state = "waiting"
+            self.paused_until = max(self.paused_until, self.bot.now + pause)
+            self.give(Called(sent.ref, {"ok": False, "error": "ratelimited"}, retry_after_ms=pause))
+            return
+        ts = f"{self.number()}.1"
+        answer = {
+            "ok": {"ok": True, "channel": sent.channel, "ts": ts},
+            "error": {"ok": False, "error": "no"},
+        }.get(how)
+        if sent.program not in self.programs:
+            sent.state = "over"
+        effects = self.give(Called(sent.ref, answer, None if answer else CallFailure.UNKNOWN))
+        assert sent.state == "over"
+        if sent.program in self.programs:
+            own_reply = next(json.loads(text) for text in heard(effects, sent.program))
+            assert own_reply["reply_to"] == sent.id
+            assert own_reply["ok"] == (how == "ok")
+
+    # Time
+
+    @rule(ms=st.integers(0, 4 * SECOND) | st.integers(0, 7 * MINUTE))
+    def time_passes(self, ms) -> None:
+        self.pass_time(ms)
+
+    def pass_time(self, ms: int) -> None:
+        until = self.bot.now + ms
+        while True:
+            times = [at for at, _ in self.plans]
+            deadline = self.bot.hub.deadline
+            if deadline is not None:
+                assert deadline > self.bot.now, "a deadline that has been met must be over"
+                times.append(deadline)
+            if min(times, default=until) >= until:
+                break
+            self.bot.now = max(self.bot.now, min(times))
+            self.give(ev.Tick())
+            self.deliver_again()
+        self.bot.now = until
+        self.give(ev.Tick())
+        self.deliver_again()
+
+    @invariant()
+    def a_program_that_reads_nothing_is_seen_as_no_acknowledgement(self) -> None:
+        for happening in self.happenings.values():
+            if happening.acknowledged and happening.carried:
+                assert happening.place in self.taken or happening.id in self.socket_has
+
+    def teardown(self) -> None:
+        """One program that reads, and one link: in the end, all that Slack delivers to them is taken and told."""
+        for number in list(self.programs):
+            while self.programs[number].socket:
+                self.read_one(number)
+        if not any(not relieved for relieved in self.links.values()):
+            number = self.number()
+            self.links[number] = False
+            self.give(ev.LinkUp(number))
+        number = self.number()
+        self.programs[number] = Running(self.bot.now)
+        self.give(ev.Attached(number))
+        for sent in [each for each in self.messages if each.state == "called"]:
+            self.end_call(sent, "ok")
+        for _ in range(8):
+            self.pass_time(MINUTE)
+            for key in list(self.programs):
+                while self.programs[key].socket:
+                    self.read_one(key)
+            for sent in [each for each in self.messages if each.state == "called"]:
+                self.end_call(sent, "ok")
+        for happening in self.happenings.values():
+            if happening.place in self.taken and len(happening.deliveries) <= len(WAITS):
+                assert happening.acknowledged
+        assert not [each for each in self.messages if each.state != "over"], "no message without its reply"
+        super().teardown()
+
+
+TestPresentedWorld = PresentedWorld.TestCase
+TestPresentedWorld.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
