@@ -233,6 +233,14 @@ def test_what_lost_its_link_is_given_to_nobody_new(bot):
     assert given(bot.give(ev.Attached(1))) == []
 
 
+def test_what_lost_its_link_and_its_program_is_over(bot):
+    bot.attach(1)
+    bot.slack(1, envelope(message()))
+    assert drops(bot.give(ev.LinkDown(1))) == [], "the program may take it, for the redelivery to come"
+    assert drops(bot.give(ev.Detached(1))) == [DropKind.UNANSWERED]
+    assert bot.hub.deadline is None
+
+
 def test_an_event_without_an_id_is_known_by_its_envelope(bot):
     bot.attach(1)
     take(bot, bot.slack(1, envelope(message(), "e1", None)), 1)
@@ -473,6 +481,14 @@ def test_what_the_last_program_of_rtm_left_goes_to_one_of_socket_mode(bot):
     assert heard(bot.give(ev.Detached(1)), 2) == [text]
 
 
+def test_what_went_there_is_no_twin_of_what_comes_to_rtm(bot):
+    bot.slack(1, envelope(message(), "e1", "Ev1"))
+    bot.give(SocketAttached(2))
+    bot.give(ev.Detached(2))
+    bot.attach(1)
+    assert to(bot.slack(1, envelope(mention(), "e2", "Ev2"))) == [1]
+
+
 def test_a_program_of_socket_mode_is_greeted_and_cut_as_ever(bot):
     greeting = json.loads(heard(bot.give(SocketAttached(2)), 2)[0])
     assert (greeting["type"], greeting["connection_info"]) == ("hello", {"app_id": APP})
@@ -589,6 +605,7 @@ def test_a_call_that_never_ends_is_told_and_its_late_answer_ignored(bot):
     [reply] = replies(bot.wait(1))
     assert "may have been sent" in reply["error"]["msg"]
     assert bot.give(answered(call)) == []
+    assert len(calls(post(bot, 1))) == 1, "the channel is free again"
 
 
 def test_one_program_may_have_twenty_waiting_all_together_sixty(bot):
