@@ -191,6 +191,21 @@ def test_a_cut_log_says_what_shows_the_rest(figures: Figures) -> None:
     assert "traymon report --all" in cut
 
 
+def test_no_stretch_or_period_is_called_by_more_than_the_report_holds(figures: Figures) -> None:
+    bot = figures.bots[0]
+    whole = render(replace(figures, since=NOW - 30 * DAY, truncated=True, bots=(bot,)), TOKYO)
+    assert re.findall(r"<dt>(.*?)</dt>", whole) == ["last 24 hours", "last 7 days", "last 30 days"]
+    cut = NOW - 2 * DAY
+    made = render(replace(figures, since=cut, truncated=True, bots=(bot,)), TOKYO)
+    since = "since 2016-12-18 15:00:00"
+    assert re.findall(r"<dt>(.*?)</dt>", made) == ["last 24 hours", since]
+    assert f'data-length="{2 * DAY}"' in made
+    # The month, the week and the day of the cut.
+    assert f"2016-12</time> <small>{since}</small>" in made
+    assert f"2016-12-18</time> <small>{since}</small>" in made
+    assert "2016-12-19</time> <small>" not in made
+
+
 def test_an_empty_log_is_a_page_that_says_so() -> None:
     text = render(Figures(NOW, NOW, NOW, "UTC"))
     assert text.startswith("<!doctype html>\n<html lang=")

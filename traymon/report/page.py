@@ -129,7 +129,7 @@ def _bot(bot: BotFigures, figures: Figures, moments: Moments, number: int) -> di
     in_zone, drops = charts.dropped_in_six_to_eight(bot.lifetimes)
     reasons = _Reasons()
     outages = {(outage.started_at, outage.cause): outage.number for outage in bot.outages}
-    periods = functools.partial(_period, moments=moments, timeline=timeline)
+    periods = functools.partial(_period, cut_at=_cut_at(figures), moments=moments, timeline=timeline)
     return {
         "id": f"bot-{number}",
         "name": words.printable(bot.bot),
@@ -140,7 +140,7 @@ def _bot(bot: BotFigures, figures: Figures, moments: Moments, number: int) -> di
         "now": _now(bot, figures.until),
         "since": None if bot.since_at is None else moments.whole(bot.since_at),
         "last": _last_outage(bot, moments),
-        "recent": [_recent(bot, figures.until, length, label) for length, label in RECENT],
+        "recent": _recent(bot, figures, moments),
         "answered_known": bot.tally.answered is not None,
         "total": _tally(bot.tally),
         "stretch": _stretch(bot, figures, moments, timeline),
@@ -191,9 +191,25 @@ def _last_outage(bot: BotFigures, moments: Moments) -> dict[str, Any] | None:
     }
 
 
-def _recent(bot: BotFigures, until: int, length: int, label: str) -> dict[str, Any]:
-    counted = tally(bot, until - length, until)
-    return {"label": words.gettext(label), "length": length, **_tally(counted)}
+def _recent(bot: BotFigures, figures: Figures, moments: Moments) -> list[dict[str, Any]]:
+    """The last day, week and month; where the log was cut within one, all since the cut instead."""
+    until, cut_at = figures.until, _cut_at(figures)
+    stretches = [
+        (length, words.gettext(label))
+        for length, label in RECENT
+        if cut_at is None or until - length >= cut_at
+    ]
+    if cut_at is not None and len(stretches) < len(RECENT):
+        stretches.append((until - cut_at, words.gettext("since {time}").format(time=moments.whole(cut_at))))
+    return [
+        {"label": label, "length": length, **_tally(tally(bot, until - length, until))}
+        for length, label in stretches
+    ]
+
+
+def _cut_at(figures: Figures) -> int | None:
+    """Before this moment (UTC ms) the log holds more than the report; ``None``: the report has all of it."""
+    return figures.since if figures.truncated else None
 
 
 def _tally(each: Tally) -> dict[str, Any]:
@@ -225,7 +241,9 @@ def _percent(share: float | None) -> str:
     return "" if share is None else words.percent(share)
 
 
-def _period(period: Period, *, moments: Moments, timeline: charts.Timeline) -> dict[str, Any]:
+def _period(
+    period: Period, *, cut_at: int | None, moments: Moments, timeline: charts.Timeline
+) -> dict[str, Any]:
     label = {
         "day": lambda: moments.day(period.label_at, weekday=True),
         "week": lambda: words.gettext("{first} to {last}").format(
@@ -235,13 +253,16 @@ def _period(period: Period, *, moments: Moments, timeline: charts.Timeline) -> d
     }[period.kind]()
     hours = round((period.ends_at - period.label_at) / 3_600_000)
     is_day = period.kind == "day"
+    note = words.gettext("{hours} h").format(hours=hours) if is_day and hours != 24 else ""
+    if cut_at is not None and period.label_at < cut_at:
+        note = words.gettext("since {time}").format(time=moments.whole(cut_at))
     band = timeline.band(period.label_at, period.ends_at) if is_day else charts.share_bar(period.tally)
     return {
         "label": label,
         "at": period.label_at,
         "iso": moments.iso(period.label_at),
         "kind": period.kind,
-        "note": words.gettext("{hours} h").format(hours=hours) if is_day and hours != 24 else "",
+        "note": note,
         "band": band,
         **_tally(period.tally),
     }
