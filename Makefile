@@ -44,7 +44,7 @@ run: $(VENV)/.has-traymon
 # Most tests wait for a socket or a panel rather than compute, so three at a time keep two cores busy. A file stays in
 # one process: its fixtures (a display, fifty bots) are made once.
 test: check $(NODE)/.installed
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.has-test
 	$(BIN)/ruff check .

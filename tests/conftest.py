@@ -25,6 +25,28 @@ settings.register_profile(
 settings.load_profile("ci")
 
 
+LONGEST_FILES = (
+    "test_bad_networks",
+    "test_soak",
+    "test_bad_input",
+    "test_relay_clients",
+    "test_programs_direct",
+    "test_setup_page",
+    "test_report",
+    "test_kill",
+    "test_relay_exact",
+    "test_whole_program",
+    "test_language",
+    "test_cli_watch",
+)
+"""Begun first, so that none of them is what the other processes wait for in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
 @pytest.fixture(autouse=True)
 def same_logging() -> Iterator[None]:
     """A command called in a test's own process sets up logging there: the next test has none of it."""
