@@ -11,6 +11,7 @@ from traymon.cli.output import Context
 from traymon.cli.removing import remove
 from traymon.keeper.core import State
 from traymon.paths import Profile
+from traymon.setup.files import write_private
 from traymon.simulator import Simulator
 
 CONFIG = """\
@@ -53,6 +54,23 @@ def test_the_bot_and_its_token_go_and_nothing_else(config, ring):
     assert set(ring.entries) == {("traymon", "b/token"), ("traymon", "b/app_token")}
     assert run("b", "--yes").exit_code == 0
     assert ring.entries == {}
+
+
+def test_a_file_that_set_up_made_goes_and_one_that_the_person_named_stays(config, ring):
+    made = config.parent / "tokens" / "a.token"
+    named = config.parent / "tokens" / "mine"
+    for file in (made, named):
+        write_private(file, "xoxb-canary-1")
+    config.write_text(f'[bots.a]\ntoken = "file:{made}"\n[bots.b]\ntoken = "file:{named}"\n')
+    kept = run("a", "--yes", "--keep-token")
+    assert str(made) in kept.stdout
+    assert made.exists()
+    config.write_text(f'[bots.a]\ntoken = "file:{made}"\n[bots.b]\ntoken = "file:{named}"\n')
+    assert str(made) not in run("a", "--yes").stdout
+    assert not made.exists()
+    assert str(named) in run("b", "--yes").stdout
+    assert named.exists()
+    assert len(ring.entries) == 3, "no bot of theirs was kept there"
 
 
 @pytest.mark.parametrize("given", ["n\n", "\n", ""])

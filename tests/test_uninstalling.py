@@ -17,6 +17,8 @@ from traymon.desktop.instance import acquire_profile
 from traymon.keeper.core import State
 from traymon.paths import Profile
 from traymon.report.child import write_in_child
+from traymon.setup.files import write_private
+from traymon.setup.keeping import token_file
 from traymon.simulator import Simulator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at this very system's folders")
@@ -62,9 +64,14 @@ def files(folder):
 
 def test_everything_goes(profile, home, ring):
     (profile.config_file.parent / "mine.txt").write_text("mine")
+    made = token_file(profile.tokens, "filed", "app_token")
+    write_private(made, "xapp-1")
+    with profile.config_file.open("a") as config:
+        config.write(f'[bots.filed]\ntransport = "socket"\napp_token = "file:{made}"\n')
     done = run("uninstall", "--purge", given="y\n")
     assert (done.exit_code, done.stderr) == (0, "")
     assert files(home) == {"made/config.toml", "made/old.token", ".config/traymon/mine.txt"}
+    assert not profile.tokens.exists()
     assert not profile.state_dir.exists()
     assert not profile.runtime_dir.exists()
     assert set(ring.entries) == {("traymon", "other/token")}, "of the bots that are and were here"

@@ -44,6 +44,11 @@ class Profile:
         return self.state_dir / "report.html"
 
     @property
+    def tokens(self) -> Path:
+        """Where set-up puts tokens that no keyring takes: a private folder."""
+        return self.config_file.parent / "tokens"
+
+    @property
     def diagnostics(self) -> Path:
         """Where diagnostics are put that the clipboard did not take."""
         return self.state_dir / "diagnostics.md"

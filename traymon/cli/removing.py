@@ -1,7 +1,9 @@
 """``traymon remove``: take a bot out, and say what stays, and where."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import click
 
@@ -9,6 +11,7 @@ from traymon import words
 from traymon.cli.output import USAGE, Context, Sentence
 from traymon.config import BotConfig, load
 from traymon.desktop.control import ControlError, NotRunning, ask
+from traymon.paths import Profile
 from traymon.secrets import SecretUnavailable, delete
 
 _ANSWER_LIMIT_S = 5.0
@@ -17,11 +20,11 @@ TOKENS = ("token", "app_token")
 
 
 @click.command(
-    help=words.mark("Take BOT out of the configuration, and its token out of the keyring. Its log stays.")
+    help=words.mark("Take BOT out of the configuration, and delete the token kept for it. Its log stays.")
 )
 @click.argument("bot")
 @click.option("-y", "--yes", is_flag=True, help=words.mark("Do not ask."))
-@click.option("--keep-token", is_flag=True, help=words.mark("Leave the bot's token in the keyring."))
+@click.option("--keep-token", is_flag=True, help=words.mark("Leave the bot's token where it is kept."))
 @click.pass_obj
 def remove(context: Context, bot: str, yes: bool, keep_token: bool) -> None:
     """``traymon remove BOT``."""
@@ -43,7 +46,7 @@ def remove(context: Context, bot: str, yes: bool, keep_token: bool) -> None:
         click.confirm(words.gettext("Remove {bot}?").format(bot=shown), abort=True)
     # The token first: should that fail, the bot is still there and can be removed once more.
     if not keep_token:
-        _delete_tokens(found, profile.name)
+        _delete_tokens(found, profile)
     remove_bot(profile.config_file, bot)
     click.echo(
         words.gettext("{bot} is removed from {file}.").format(
@@ -54,18 +57,41 @@ def remove(context: Context, bot: str, yes: bool, keep_token: bool) -> None:
     _tell_running(context)
 
 
-def _delete_tokens(bot: BotConfig, profile: str) -> None:
+def _delete_tokens(bot: BotConfig, profile: Profile) -> None:
+    for file in own_token_files(bot, profile):
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise Sentence(not_deleted(file, error)) from None
+    with contextlib.suppress(OSError):  # it is not empty, or not there
+        profile.tokens.rmdir()
     if not in_keyring(bot):
         return
     try:
         for which in TOKENS:
-            delete(bot.name, which, profile=profile)
+            delete(bot.name, which, profile=profile.name)
     except SecretUnavailable as error:
         raise Sentence(
             words.gettext("{why} {bot} is not removed; with --keep-token it is, but for that.").format(
                 why=error, bot=words.printable(bot.name)
             )
         ) from None
+
+
+def own_token_files(bot: BotConfig, profile: Profile) -> list[Path]:
+    """The files with the bot's tokens that set-up's page made: any others are the person's own."""
+    from traymon.setup.keeping import token_file
+
+    made = {which: token_file(profile.tokens, bot.name, which) for which in TOKENS}
+    sources = {"token": bot.token, "app_token": bot.app_token}
+    return [file for which, file in made.items() if sources[which] == f"file:{file}"]
+
+
+def not_deleted(file: Path, error: OSError) -> str:
+    """A sentence on a file that stays against the person's wish."""
+    return words.gettext("{file} could not be deleted ({problem}).").format(
+        file=words.printable(str(file)), problem=error.strerror or type(error).__name__
+    )
 
 
 def in_keyring(bot: BotConfig) -> bool:
@@ -90,7 +116,7 @@ def kept_in_keyring(context: Context) -> str:
 
 
 def kept_elsewhere(bots: Iterable[BotConfig]) -> Iterator[str]:
-    """The files and variables that hold tokens: not traymon's to delete."""
+    """The files and variables that still hold tokens: not traymon's to delete."""
     for source in [source for bot in bots for source in (bot.token, bot.app_token)]:
         kind, _, place = (source or "").partition(":")
         if kind == "file" and os.path.exists(place):

@@ -14,7 +14,15 @@ import click
 from traymon import words
 from traymon.cli.autostart import system
 from traymon.cli.output import FAILED, Context, Sentence
-from traymon.cli.removing import TOKENS, in_keyring, kept_elsewhere, kept_in_keyring, stays
+from traymon.cli.removing import (
+    TOKENS,
+    in_keyring,
+    kept_elsewhere,
+    kept_in_keyring,
+    not_deleted,
+    own_token_files,
+    stays,
+)
 from traymon.config import Config, ConfigError, load
 from traymon.desktop.control import ControlError
 from traymon.desktop.instance import AlreadyRunning, InstanceLock, acquire_profile
@@ -35,7 +43,8 @@ def uninstall(context: Context, yes: bool, purge: bool) -> None:
     """``traymon uninstall``."""
     if not yes:
         click.confirm(
-            words.gettext("Take out traymon's start at login, and its tokens from the keyring?"), abort=True
+            words.gettext("Take out traymon's start at login, and delete the tokens that it keeps?"),
+            abort=True,
         )
     work = _Uninstalling(context, ask=not yes, purge=purge)
     with _alone(context, ask=not yes):
@@ -96,7 +105,11 @@ class _Uninstalling:
             self.kept.append(str(error))
 
     def _take_out_tokens(self, config: Config | None) -> None:
-        """Of all bots that are or were kept here. Without a keyring's bot in the configuration, none is touched."""
+        """Of all bots that are or were kept here. Without a keyring's bot in the configuration, the keyring is not
+        touched."""
+        made = [file for bot in config.bots for file in own_token_files(bot, self._profile)] if config else []
+        for file in made:
+            self.failed = not self._delete(file) or self.failed
         bots = [bot.name for bot in config.bots if in_keyring(bot)] if config is not None else []
         if not bots and config is not None:
             return
@@ -129,12 +142,7 @@ class _Uninstalling:
         try:
             file.unlink(missing_ok=True)
         except OSError as error:
-            click.echo(
-                words.gettext("{file} could not be deleted ({problem}).").format(
-                    file=words.printable(str(file)), problem=error.strerror or type(error).__name__
-                ),
-                err=True,
-            )
+            click.echo(not_deleted(file, error), err=True)
             return False
         return True
 
@@ -155,6 +163,7 @@ class _Uninstalling:
             folders.append(folder)
             if folder.parent.name == "profiles":  # beside those of other configuration files
                 folders += [folder.parent, folder.parent.parent]
+        folders.append(profile.tokens)
         if profile.name == "default":
             folders.append(profile.config_file.parent)
         for folder in folders:

@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -145,7 +144,7 @@ class Steps:
             if secret is None:
                 return None
             if request.place == "file":
-                return f"file:{token_file(self._folder, name, which)}"
+                return f"file:{token_file(self._profile.tokens, name, which)}"
             return f"env:{variable.strip()}" if request.place == "env" else "keyring"
 
         return BotTable(
@@ -155,10 +154,6 @@ class Steps:
             app_token=place("app_token", wanted.app_token, request.app_variable),
             api_url=wanted.endpoint.api_url,
         )
-
-    @property
-    def _folder(self) -> Path:
-        return self._profile.config_file.parent / "tokens"
 
     def _keep_tokens(self, table: BotTable, wanted: Candidate, tell: Tell) -> None:
         for which, place, secret in (
