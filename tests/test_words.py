@@ -70,6 +70,8 @@ def test_braces_from_outside_are_no_placeholders():
 def test_unknown_names_of_a_newer_log_are_shown_as_they_are():
     assert words.cause("solar_flare", detail="X9") == "solar_flare: “X9”"
     assert words.short_cause("solar_flare") == "solar_flare"
+    assert words.short_cause("unknown") == "the cause is not known"
+    assert words.cause("unknown", detail="1006") == "The cause is not known: “1006”."
     assert words.state("levitating") == "levitating"
 
 

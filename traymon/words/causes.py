@@ -237,13 +237,18 @@ _SOCKET_REFUSALS: Mapping[str, str] = {
     "no_permission": _APP_SCOPE,
 }
 
+# Where nobody wrote down why: the bot of 2016, or a log that was damaged.
+_NO_CAUSE = "unknown"
+_NO_CAUSE_SHORT = mark("the cause is not known")
+_NO_CAUSE_SENTENCE = mark("The cause is not known{said}.")
+
 _MOST_SAID = 120
 """Longest quotation of the other side in a sentence: a close reason has at most 123 bytes (RFC 6455)."""
 
 
 def short_cause(cause: str) -> str:
     """A cause in at most 40 characters, for a menu or a tooltip. A name that is not known is shown as it is."""
-    known = _SHORT.get(str(cause))
+    known = _NO_CAUSE_SHORT if cause == _NO_CAUSE else _SHORT.get(str(cause))
     return gettext(known) if known is not None else printable(str(cause))[:40]
 
 
@@ -292,7 +297,7 @@ def _choose(cause: str, detail: str, facts: Mapping[str, object]) -> str:
     with_status = {"proxy": _PROXY_STATUS, "not_websocket": _HTTP_REFUSAL, "slack_error": _SLACK_STATUS}
     if status is not None and not detail and cause in with_status:
         return with_status[cause]
-    return _SENTENCES.get(cause, "{name}{said}")
+    return _NO_CAUSE_SENTENCE if cause == _NO_CAUSE else _SENTENCES.get(cause, "{name}{said}")
 
 
 def _choose_tls(facts: Mapping[str, object]) -> str:
