@@ -144,7 +144,8 @@ def test_a_page_gets_nothing(
 def test_a_page_whose_name_leads_here_gets_nothing(page: Page, problems: list[str], whole: Relayed) -> None:
     """As with DNS rebinding: the browser takes the relay for the page's own site, and only Host tells."""
     port, token = whole.relay.settings.port, whole.bots["bot"].token
-    answer = page.goto(f"http://evil.localhost:{port}/api/auth.test?token={token}")
+    with page.expect_console_message():  # the browser's own word on it
+        answer = page.goto(f"http://evil.localhost:{port}/api/auth.test?token={token}")
     assert answer is not None
     assert answer.status == 403
     assert "bot" not in answer.text()

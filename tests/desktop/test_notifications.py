@@ -402,6 +402,7 @@ def test_server_killed_and_restarted(
     first = start_dunst()
     notifying.notifier.show(OUTAGE)
     witness.next()
+    eventually(lambda: OUTAGE.key in notifying.notifier._shown, "the server's answer")
     first.kill()
     assert notifying.closed.get(timeout=PATIENCE_S) == (OUTAGE.key, False)
     witness.wait_for_server(False)

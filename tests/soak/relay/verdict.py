@@ -151,7 +151,13 @@ def on_acknowledgements(
         if delivery.acked_at is None:
             sent = delivery.envelope_id in certain
             if sent and delivery.link is not None and delivery.link not in over:
-                found.append(f"the acknowledgement of {delivery} did not come up")
+                how = [
+                    (life.name, life.rude, ack.at - delivery.at, life.leaving_at - ack.at)
+                    for life in lives
+                    for ack in life.acks
+                    if ack.envelope_id == delivery.envelope_id
+                ]
+                found.append(f"the acknowledgement of {delivery} did not come up: {how}")
         elif delivery.response is None:
             # The hub's own: of a redelivery of what a program acknowledged.
             if not delivery.event_id or first_ack.get(delivery.event_id, FAR_AWAY) > delivery.acked_at:
