@@ -35,6 +35,7 @@ LONGEST_FILES = (
     "test_setup_page",
     "test_report",
     "test_kill",
+    "test_relay_exact",
     "test_whole_program",
     "test_language",
     "test_cli_watch",

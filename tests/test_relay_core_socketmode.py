@@ -362,7 +362,23 @@ def test_the_same_envelope_without_an_event_joins_too(bot):
     bot.attach(1, 2)
     bot.slack(1, event("e1"))
     assert bot.slack(1, event("e1")) == [Dropped(DropKind.REDELIVERY)]
-    assert up(bot.says(1, ack("e1"))) == [ack("e1")]
+    assert up(bot.says(1, ack("e1"))) == [ack("e1"), '{"envelope_id":"e1"}'], "for each arrival"
+
+
+def test_the_answer_in_an_acknowledgement_goes_up_once_a_link(bot):
+    bot.attach(1)
+    for link in (1, 1):
+        bot.slack(link, event("e1", "Ev1"))
+    answer = ack("e1", payload={"text": "done"})
+    assert up(bot.says(1, answer)) == [answer, '{"envelope_id":"e1"}']
+
+
+def test_a_late_acknowledgement_goes_up_for_each_arrival_too(bot):
+    bot.attach(1)
+    bot.slack(1, event("e1", "Ev1"))
+    bot.slack(1, event("e1", "Ev1"))
+    bot.wait(3_000)
+    assert up(bot.says(1, ack("e1"))) == [ack("e1"), '{"envelope_id":"e1"}']
 
 
 def test_a_redelivery_gives_it_three_seconds_more(bot):
@@ -504,6 +520,19 @@ class Item:
     late: set[int] = field(default_factory=set)
 
 
+def for_each(arrivals: list[tuple[str, int]], envelope: str, text: str) -> list[ToSlack]:
+    """One acknowledgement for each arrival; the program's own for the first of its name on each link."""
+    return [
+        ToSlack(
+            link,
+            text
+            if known == envelope and (known, link) not in arrivals[:place]
+            else f'{{"envelope_id":"{known}"}}',
+        )
+        for place, (known, link) in enumerate(arrivals)
+    ]
+
+
 class SocketWorld(RuleBasedStateMachine):
     """Slack, its links and the programs, with a book of who has what and who may get it."""
 
@@ -641,10 +670,9 @@ class SocketWorld(RuleBasedStateMachine):
             expected = [ToSlack(link, f'{{"envelope_id":"{envelope}"}}')]
             assert given(self.give(ev.FromSlack(link, text.encode()), expected)) == []
         elif at_hand is not None and event_id is not None:
-            if (envelope, link) not in at_hand.arrivals:
-                if len(at_hand.arrivals) == MOST_DELIVERIES:
-                    return
-                at_hand.arrivals.append((envelope, link))
+            if len(at_hand.arrivals) == MOST_DELIVERIES:
+                return
+            at_hand.arrivals.append((envelope, link))
             at_hand.expires = self.bot.now + 3 * SECOND
             self.give(ev.FromSlack(link, text.encode()))
         else:
@@ -706,15 +734,12 @@ class SocketWorld(RuleBasedStateMachine):
             homes, counted = self.homes(current), current
             self.close(current)
             kind = NoteKind.ACKED if homes else NoteKind.LOST_ACK
-            expected = [
-                ToSlack(link, text if known == envelope else f'{{"envelope_id":"{known}"}}')
-                for known, link in homes
-            ]
+            expected = for_each(homes, envelope, text)
         elif late is not None and at + 10 * MINUTE >= self.bot.now and number in late.given:
             del self.unanswered[envelope]
-            homes, counted = [each for each in late.arrivals[:1] if each[1] in self.links], late
+            homes, counted = [each for each in late.arrivals if each[1] in self.links], late
             kind = NoteKind.ACKED if homes else NoteKind.LOST_ACK
-            expected = [ToSlack(link, text) for _, link in homes]
+            expected = for_each(homes, envelope, text)
             again = next((each for each in self.items if each.open and each.event_id == late.event_id), None)
             if again is not None and late.event_id is not None:
                 expected += [

@@ -23,8 +23,6 @@ CLOCK_MS = 2
 """Two readings of one clock, each cut to whole milliseconds."""
 STAYED_MS = ACK_LIMIT
 """Who was attached when an envelope came, and for so long after, could have had it."""
-RESET_MS = 5_000
-"""For what was sent before a reset to be read: generous, as the machine may be busy."""
 
 
 def on_lives(lives: Iterable[Life]) -> list[str]:
@@ -145,12 +143,10 @@ def on_acknowledgements(
         event_id = event_of.get(envelope_id, "")
         first_ack[event_id] = min([first_ack.get(event_id, given[0].at), *(ack.at for ack in given)])
     over = {link.serial for link in links if link.ended_at is not None}
-    certain = acks_by_envelope(lives, certain=True)
     for delivery in deliveries:
         own = acks.get(delivery.envelope_id, [])
         if delivery.acked_at is None:
-            sent = delivery.envelope_id in certain
-            if sent and delivery.link is not None and delivery.link not in over:
+            if own and delivery.link is not None and delivery.link not in over:
                 how = [
                     (life.name, life.rude, ack.at - delivery.at, life.leaving_at - ack.at)
                     for life in lives
@@ -167,12 +163,10 @@ def on_acknowledgements(
     return found
 
 
-def acks_by_envelope(lives: Iterable[Life], *, certain: bool = False) -> dict[str, list[Ack]]:
-    """All acknowledgements that programs sent; or those that are ``certain`` to have come: what a program had sent
-    shortly before it hung up, its reset may have thrown away on the relay's side."""
+def acks_by_envelope(lives: Iterable[Life]) -> dict[str, list[Ack]]:
+    """All acknowledgements that programs sent."""
     acks: dict[str, list[Ack]] = defaultdict(list)
     for life in lives:
         for ack in life.acks:
-            if not (certain and life.rude and life.leaving_at - ack.at < RESET_MS):
-                acks[ack.envelope_id].append(ack)
+            acks[ack.envelope_id].append(ack)
     return acks

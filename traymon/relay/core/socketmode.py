@@ -10,14 +10,14 @@ Rules
    another. After Slack's 3 s the envelope is forgotten but for its name: its acknowledgement still counts.
 4. With no program attached an envelope waits for one as long as Slack waits, 3 s, and is forgotten.
 5. Slack redelivers events, under the same or another ``envelope_id``; they are known by their ``event_id``. While one
-   is being handled, a redelivery joins it: one acknowledgement serves both. For ten minutes after a program
-   acknowledged it, a redelivery is acknowledged at once and given to nobody.
+   is being handled, a redelivery joins it: a program's acknowledgement serves both, and goes up for each arrival. For
+   ten minutes after a program acknowledged it, a redelivery is acknowledged at once and given to nobody.
 6. An envelope whose link has ended can no longer be acknowledged: nobody gets it any more. A program that has it is
    heard all the same, as Slack is going to redeliver it.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 import msgspec
@@ -107,7 +107,7 @@ class _Unanswered:
 
     at: int
     event_id: str | None
-    delivery: _Delivery
+    deliveries: Sequence[_Delivery]
     given: Set[int]
 
 
@@ -291,11 +291,10 @@ class SocketHub:
     def _join(self, envelope: _Envelope, delivery: _Delivery) -> None:
         """The same again, while it is being handled: Slack waits anew."""
         self._do(Dropped(DropKind.REDELIVERY))
-        if delivery not in envelope.deliveries:
-            if len(envelope.deliveries) >= MOST_DELIVERIES:
-                return
-            envelope.deliveries.append(delivery)
-            self._by_id[delivery.envelope_id] = envelope
+        if len(envelope.deliveries) >= MOST_DELIVERIES:
+            return
+        envelope.deliveries.append(delivery)
+        self._by_id[delivery.envelope_id] = envelope
         envelope.expires = self._now + ACK_LIMIT
         self._open.move_to_end(envelope.serial)
         self._offer_if_due(envelope)
@@ -341,7 +340,7 @@ class SocketHub:
             self._close(envelope)
         elif late is not None and program.number in late.given:
             del self._unanswered[envelope_id]
-            self._send_up(program, [late.delivery], envelope_id, text)
+            self._send_up(program, late.deliveries, envelope_id, text)
             self._remember(late.event_id)
             self._serve_redelivery(late.event_id)
         else:
@@ -351,8 +350,11 @@ class SocketHub:
         self, program: _Program, deliveries: Iterable[_Delivery], envelope_id: str, text: str
     ) -> None:
         homes = [each for each in deliveries if each.link in self._links]
+        answered: set[_Delivery] = set()
         for each in homes:
-            own = each.envelope_id == envelope_id
+            # Each arrival is acknowledged, as Slack may count them; the program's answer is given once a link.
+            own = each.envelope_id == envelope_id and each not in answered
+            answered.add(each)
             self._do(ToSlack(each.link, text if own else _plain(each.envelope_id)))
         self._do(ProgramNote(program.number, NoteKind.ACKED if homes else NoteKind.LOST_ACK))
 
@@ -386,10 +388,10 @@ class SocketHub:
         self._close(envelope)
         self._do(Dropped(DropKind.UNANSWERED))
         if envelope.given:
-            delivery = envelope.deliveries[0]
-            unanswered = _Unanswered(self._now, envelope.event_id, delivery, envelope.given)
-            self._unanswered[delivery.envelope_id] = unanswered
-            self._unanswered.move_to_end(delivery.envelope_id)
+            envelope_id = envelope.deliveries[0].envelope_id  # the one that programs were given
+            unanswered = _Unanswered(self._now, envelope.event_id, envelope.deliveries, envelope.given)
+            self._unanswered[envelope_id] = unanswered
+            self._unanswered.move_to_end(envelope_id)
             if len(self._unanswered) > MOST_UNANSWERED:
                 self._unanswered.popitem(last=False)
 
