@@ -16,14 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import pytest
-
+from tests.required import cannot
 from traymon.simulator import Simulator
 
 PROGRAMS = Path(__file__).with_name("programs")
 NODE_MODULES = Path(__file__).with_name("node") / "node_modules"
-REQUIRED = "TRAYMON_REQUIRE_DESKTOP"
-"""Set to 1 where npm's packages must be there (CI): a missing one fails instead of skipping."""
 _LINES_KEPT = 200
 _END_LIMIT_S = 30.0
 
@@ -81,10 +78,7 @@ def need_node() -> None:
     """Skip, or fail in CI, where node or npm's packages are missing."""
     if shutil.which("node") and (NODE_MODULES / "botkit").is_dir():
         return
-    reason = "needs node and npm's packages: make test installs them into tests/node"
-    if os.environ.get(REQUIRED) == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    cannot("needs node and npm's packages: make test installs them into tests/node")
 
 
 class Running:

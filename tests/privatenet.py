@@ -24,9 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import pytest
-
 from tests.forwarder import Forwarder, open_device
+from tests.required import cannot
 from tests.slackservers import RawServer
 
 NEAR, GATEWAY, NAME_SERVER = "198.51.100.2", "198.51.100.1", "203.0.113.53"
@@ -43,9 +42,9 @@ def run_inside(module: str, *arguments: str, limit_s: float = 100.0) -> str:
     root = [] if os.geteuid() == 0 else ["--map-root-user"]
     inside = [shutil.which("unshare", path=_path()) or "unshare", *root, "--net", "--mount"]
     if missing:
-        _cannot(f"needs the packages: {' '.join(missing)}")
+        cannot(f"needs the packages: {' '.join(missing)}")
     if subprocess.run([*inside, "true"], capture_output=True).returncode:
-        _cannot("this system allows no network namespaces")
+        cannot("this system allows no network namespaces")
     run = subprocess.run(
         [*inside, sys.executable, "-m", module, *arguments],
         capture_output=True,
@@ -61,12 +60,6 @@ def run_inside(module: str, *arguments: str, limit_s: float = 100.0) -> str:
 def _path() -> str:
     """Debian keeps these tools where only root looks."""
     return os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
-
-
-def _cannot(reason: str) -> None:
-    if os.environ.get("TRAYMON_REQUIRE_DESKTOP") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def command(line: str) -> None:

@@ -4,12 +4,12 @@ import ctypes
 import ctypes.util
 import shutil
 import subprocess
-import sys
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.required import cannot
 from traymon.desktop.autostart import entry
 from traymon.desktop.autostart.entry import EntryError
 
@@ -57,7 +57,7 @@ def test_no_text_breaks_the_reader(text):
 def glib():
     name = ctypes.util.find_library("glib-2.0")
     if name is None:
-        pytest.skip("no GLib")
+        cannot("no GLib")
     library = ctypes.CDLL(name)
     library.g_key_file_new.restype = ctypes.c_void_p
     library.g_key_file_free.argtypes = [ctypes.c_void_p]
@@ -116,8 +116,8 @@ def test_glib_reads_the_same_command(glib, command):
 def test_glib_starts_it(tmp_path):
     """GNOME's own launcher, with a path of every kind of trouble."""
     gio = shutil.which("gio")
-    if gio is None or sys.platform == "win32":
-        pytest.skip("no gio")
+    if gio is None:
+        cannot("not installed: gio")
     folder = tmp_path / "a b'c\"d$e`f#g\\h;i&j"
     folder.mkdir()
     program = folder / "pro gram"
@@ -128,7 +128,7 @@ def test_glib_starts_it(tmp_path):
     file.write_text(entry.desktop_entry([str(program), *arguments], comment=""), encoding="utf-8")
     done = subprocess.run([gio, "launch", str(file)], capture_output=True, text=True, timeout=60, check=False)
     if "not supported" in done.stderr or "Unknown command" in done.stderr:
-        pytest.skip("this gio cannot launch")
+        cannot("this gio cannot launch")
     assert done.returncode == 0, done.stderr
     # It has our pipe, which ends with it.
     assert done.stdout == "\n".join([str(program), *arguments]) + "\n"
@@ -137,7 +137,7 @@ def test_glib_starts_it(tmp_path):
 def test_the_validator_finds_nothing(tmp_path):
     validator = shutil.which("desktop-file-validate")
     if validator is None:
-        pytest.skip("desktop-file-validate is not installed")
+        cannot("not installed: desktop-file-validate")
     file = tmp_path / "traymon.desktop"
     command = ["/opt/a b/traymon", "--config", "/x/100%$.toml", "run", "--at-login"]
     file.write_text(entry.desktop_entry(command, comment="Ü"), encoding="utf-8")

@@ -30,6 +30,7 @@ from typing import IO, Any
 
 import pytest
 
+from tests.required import need_programs
 from tests.support import PATIENCE_S, events
 from traymon.desktop.control import NotRunning, ask
 from traymon.paths import Profile
@@ -289,11 +290,7 @@ def test_no_keyring_is_waited_for(bare: Stage) -> None:
 @contextlib.contextmanager
 def session_bus(stage: Stage) -> Iterator[None]:
     """A session bus of the test's own."""
-    missing = [name for name in ("dbus-daemon", "gnome-keyring-daemon") if shutil.which(name) is None]
-    if missing:
-        if os.environ.get("TRAYMON_REQUIRE_DESKTOP") == "1":
-            pytest.fail(f"missing: {missing}")
-        pytest.skip(f"not installed: {missing}")
+    need_programs("dbus-daemon", "gnome-keyring-daemon")
     bus = subprocess.Popen(
         ["dbus-daemon", "--session", "--nofork", "--print-address"],
         env=stage.env,

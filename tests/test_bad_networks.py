@@ -16,7 +16,7 @@ import pytest
 from tests.bad_networks import BOTS, OTHER_ADDRESS, RTM, SCENARIOS, SOCKET
 from tests.forwarder import Progress
 from tests.privatenet import NEAR, run_inside
-from tests.watchkit import cannot
+from tests.required import cannot
 from traymon.keeper.core import Policy
 from traymon.keeper.core.causes import Cause
 from traymon.sessionlog.rows import Event

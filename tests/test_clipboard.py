@@ -1,12 +1,12 @@
 """The clipboard: each tool where its display is, and a sentence where there is none."""
 
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
 
+from tests.required import need_programs
 from traymon.desktop import clipboard
 from traymon.desktop.clipboard import copy
 
@@ -101,9 +101,7 @@ def test_what_stays_behind_does_not_keep_our_output_open(tool, tmp_path):
 
 
 def test_a_real_clipboard(tmp_path):
-    missing = [name for name in ("Xvfb", "xclip") if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"not installed: {missing}")
+    need_programs("Xvfb", "xclip")
     reader, writer = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(writer), "-screen", "0", "320x200x24", "-nolisten", "tcp"],

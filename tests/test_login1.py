@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.desktop.kit import Program, eventually, need, reporting
+from tests.required import cannot
 from tests.support import PATIENCE_S, events, running, token_of, wait_for_state, write_profile
-from tests.watchkit import Heard, cannot, watching
+from tests.watchkit import Heard, watching
 from traymon.desktop import watch
 from traymon.desktop.clocks import system_clocks
 from traymon.keeper.core import State

@@ -54,7 +54,7 @@ BRISK = Policy(
 )
 POLICY = Policy() if LONG else BRISK
 
-pytestmark = pytest.mark.timeout(600 if LONG else 120)
+pytestmark = pytest.mark.timeout(600 if LONG else 300)
 
 
 class Forgetful:

@@ -4,7 +4,6 @@ import copy
 import logging
 import os
 import pickle
-import shutil
 import stat
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import traceback
 
 import pytest
 
+from tests.required import need_programs
 from traymon import secrets
 from traymon.secrets import Secret, SecretUnavailable, clean, read, redacted
 
@@ -251,11 +251,7 @@ print("locked", why())
 @pytest.fixture
 def keyring_bus(tmp_path):
     """The environment of a session bus with an unlocked gnome-keyring on it, all in folders of the test's."""
-    missing = [name for name in ("dbus-daemon", "gnome-keyring-daemon") if shutil.which(name) is None]
-    if missing:
-        if os.environ.get("TRAYMON_REQUIRE_DESKTOP") == "1":
-            pytest.fail(f"missing: {missing}")
-        pytest.skip(f"not installed: {missing}")
+    need_programs("dbus-daemon", "gnome-keyring-daemon")
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
     environ = {

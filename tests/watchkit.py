@@ -1,7 +1,6 @@
 """What the tests of the watchers share: signals collected, a network namespace of a test's own."""
 
 import ctypes
-import os
 import shutil
 import subprocess
 import threading
@@ -10,19 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import pytest
-
+from tests.required import cannot
 from tests.support import PATIENCE_S
 from traymon.desktop.watch import Signal, Watcher
 
 _CLONE_NEWNET = 0x40000000
-
-
-def cannot(reason: str) -> None:
-    """Skip the test; fail it where everything has to be there (CI)."""
-    if os.environ.get("TRAYMON_REQUIRE_DESKTOP") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 class Heard:

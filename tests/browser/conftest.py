@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-REQUIRED = "TRAYMON_REQUIRE_DESKTOP"
-"""Set to 1 where the browser and npm's packages must be there (CI): a missing one fails instead of skipping."""
+from tests.required import cannot
 
 AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
 PATIENCE_MS = 60_000.0
@@ -24,18 +23,12 @@ OpenPage = Callable[..., Page]
 Axe = Callable[[Page], list[str]]
 
 
-def _missing(reason: str) -> None:
-    if os.environ.get(REQUIRED) == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium, without a window; it ends with the test file."""
     program = shutil.which("chromium") or shutil.which("chromium", path="/usr/bin")
     if program is None:
-        _missing("needs the package: chromium")
+        cannot("needs the package: chromium")
         return
     # Chromium's sandbox refuses to work for root, as whom CI runs; /dev/shm is small in containers.
     options = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.getuid() == 0 else [])]
@@ -96,7 +89,7 @@ def page(open_page: OpenPage) -> Page:
 def axe() -> Axe:
     """What axe-core finds wrong with a page, one line for each violation: empty where all is well."""
     if not AXE.exists():
-        _missing("needs npm's axe-core: make test installs it into tests/node")
+        cannot("needs npm's axe-core: make test installs it into tests/node")
     source = AXE.read_text(encoding="utf-8")
 
     def violations(page: Page) -> list[str]:

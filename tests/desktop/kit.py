@@ -18,10 +18,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops
 
+from tests.required import cannot
 from traymon.tray.base import IconName, MenuItem, Tray, TrayView
-
-REQUIRED = "TRAYMON_REQUIRE_DESKTOP"
-"""Set to 1 where the desktop's packages must be there (CI): a missing one fails instead of skipping."""
 
 PACKAGES = {
     "Xvfb": "xvfb",
@@ -44,10 +42,7 @@ def need(*programs: str) -> None:
     """Skip the test where a program is missing; fail it where the desktop is required."""
     missing = sorted({PACKAGES[program] for program in programs if shutil.which(program) is None})
     if missing:
-        reason = f"needs the packages: {' '.join(missing)}"
-        if os.environ.get(REQUIRED) == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        cannot(f"needs the packages: {' '.join(missing)}")
 
 
 def eventually(seen: Callable[[], Any], what: str) -> Any:
