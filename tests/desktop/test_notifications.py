@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import heapq
+import itertools
 import queue
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +12,17 @@ import pytest
 
 from tests.desktop.kit import PATIENCE_S, Program, Screen, assert_quiet, eventually, need, reporting
 from tests.desktop.notification_witness import Witness
+from traymon.keeper.core import Core
+from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause, Failure, Phase
+from traymon.keeper.core.effects import Anomaly, EnterState, Note, OpenLink, SendPing
 from traymon.keeper.core.states import State
 from traymon.notifications.center import Center
 from traymon.notifications.facts import Action, BotNow, Kind, Quit, Seen, Show, Tick, Urgency
 from traymon.notifications.freedesktop import FreedesktopNotifier
 from traymon.notifications.policy import Numbers, Policy
+from traymon.sessionlog.recorder import SessionLog
+from traymon.sessionlog.view import LogView
 
 BUS_CONF = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -553,3 +560,104 @@ def test_center_from_outage_to_click_to_return(dunst: Program, witness: Witness,
     assert witness.next().hints["urgency"] == 2
     center.stop(PATIENCE_S)
     eventually(lambda: witness.displayed() <= 1, "the refusal taken away")
+
+
+class BadNight:
+    """An hour in which Slack's server hangs up again and again and is away for a while: the real core lives through it
+    in virtual time, the real log is written, and the policy of notifications is told what the tray is told."""
+
+    UP_MS = 40_000
+    AWAY_MS = 30_000
+    TRIP_MS = 100
+
+    def __init__(self, folder: Path, tell: Callable[[Show], None]) -> None:
+        self.clock = Clock()
+        self.db = folder / "sessions.sqlite3"
+        self._tell = tell
+        self._log = SessionLog(self.db, folder / "sessions.log", self.clock, on_fault=lambda _: None)
+        self._core = Core(lambda: 0.5)
+        self._policy = Policy()
+        self._coming: list[tuple[int, int, ev.LinkEvent]] = []
+        self._slack_is_there = True
+        self._order = itertools.count()
+
+    def play(self, flaps: int) -> None:
+        """Every flap is a hang-up of a link that has been up for :attr:`UP_MS`."""
+        self._log.open()
+        self._give(ev.Started())
+        for _ in range(flaps):
+            self._until(lambda: self._core.status.state is State.ONLINE)
+            self._wait(self.UP_MS)
+            link = self._core.status.link
+            assert link is not None
+            self._slack_is_there = False
+            self._give(ev.LinkEnded(link, HUNG_UP))
+            assert self._core.status.state is State.OFFLINE
+            self._wait(self.AWAY_MS)
+            self._slack_is_there = True
+        self._until(lambda: self._core.status.state is State.ONLINE)
+        assert self._log.close(PATIENCE_S)
+
+    def _wait(self, ms: int) -> None:
+        end = self.clock.ms + ms
+        self._until(lambda: self.clock.ms >= end, end)
+
+    def _until(self, so: Callable[[], bool], end: int | None = None) -> None:
+        while not so():
+            due = [self._core.deadline, self._policy.deadline, end, *(at for at, _, _ in self._coming[:1])]
+            self.clock.ms = max(self.clock.ms, min(each for each in due if each is not None))
+            if self._coming and self._coming[0][0] <= self.clock.ms:
+                self._give(heapq.heappop(self._coming)[2])
+            else:
+                self._give(ev.Tick())
+                self._hear(Tick())
+
+    def _give(self, event: ev.Event) -> None:
+        effects = self._core.receive(event, self.clock.ms)
+        entries = [effect for effect in effects if isinstance(effect, EnterState | Note)]
+        if entries:
+            self._log.record("deploybot", "rtm", entries)
+            failure = self._core.status.failure
+            self._hear(Seen((a_bot(self._core.status.state, self.clock, failure),), self.clock.wall()))
+        for effect in effects:
+            if isinstance(effect, SendPing):
+                self._comes(ev.PongReceived(effect.link, effect.ping))
+            elif isinstance(effect, OpenLink) and self._slack_is_there:
+                link = effect.link
+                for answer in (ev.ApiAnswered(link), ev.LinkOpened(link), ev.HelloReceived(link)):
+                    self._comes(answer)
+            elif isinstance(effect, OpenLink):
+                self._comes(ev.LinkEnded(effect.link, Failure(Cause.CONNECT_REFUSED, Phase.TCP)))
+            assert not isinstance(effect, Anomaly), effect
+
+    def _comes(self, event: ev.LinkEvent) -> None:
+        heapq.heappush(self._coming, (self.clock.ms + self.TRIP_MS, next(self._order), event))
+
+    def _hear(self, event: Seen | Tick) -> None:
+        for effect in self._policy.receive(event, self.clock.ms):
+            if isinstance(effect, Show):
+                self._tell(effect)
+
+
+def test_a_bad_night_of_forty_flaps_pops_up_four_times_and_the_log_has_them_all(
+    dunst: Program, witness: Witness, notifying: Notifying, tmp_path: Path
+) -> None:
+    shown: list[int] = []
+
+    def tell(show: Show) -> None:
+        notifying.notifier.show(show)
+        witness.next()
+        shown.append(night.clock.ms)
+
+    night = BadNight(tmp_path, tell)
+    night.play(40)
+    begun, ended = 5 * HOUR, night.clock.ms
+    assert ended - begun <= HOUR, "forty within an hour"
+    assert 1 <= len(shown) <= 4
+    told = LogView(night.db).events("deploybot")
+    stops = [event for event in told if event.kind == "stop"]
+    assert [stop.cause for stop in stops] == [HUNG_UP.cause] * 40 + ["quit"] * (len(stops) - 40)
+    assert sum(event.kind == "start" for event in told) == 41
+    assert LogView(night.db).totals("deploybot").outages == 40
+    lines = (tmp_path / "sessions.log").read_text().splitlines()
+    assert sum("  stop   deploybot" in line for line in lines) == len(stops)
