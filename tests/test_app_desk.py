@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import PATIENCE_S, running, start, token_of, wait_for, wait_for_state, write_profile
 from traymon.app import App
+from traymon.config import Config
 from traymon.keeper.core import State
 from traymon.simulator import Simulator
 
@@ -61,6 +62,18 @@ def test_where_no_report_can_be_made_the_text_log_is_shown(app: App, opened: Pat
     app.profile.report.mkdir()
     app.chosen("log")
     assert opened.read_text().splitlines() == [str(app.profile.text_log)]
+
+
+def test_a_log_that_is_not_there_yet_is_said_and_not_opened(tmp_path: Path, opened: Path) -> None:
+    said: list[str] = []
+    app = App(write_profile(tmp_path / "profile", {}), Config(()), say=said.append, watchers=[])
+    app.start()
+    try:
+        app.chosen("textlog")
+    finally:
+        app.stop()
+    assert said == ["The session log: There is none yet: it begins with the first bot."]
+    assert not opened.exists()
 
 
 def test_diagnostics_without_a_clipboard_are_a_file(

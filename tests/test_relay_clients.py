@@ -7,7 +7,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -26,10 +26,10 @@ from tests.clients import (
     launched,
     need_node,
 )
+from tests.relay_kit import Forgetful
 from tests.support import PATIENCE_S, app_token_of, token_of
 from traymon.desktop.clocks import system_clocks
 from traymon.keeper.core import Core
-from traymon.keeper.core.effects import EnterState, Note
 from traymon.keeper.core.policy import Policy
 from traymon.keeper.shell import Board, Keeper
 from traymon.relay.bots import RelayedBot
@@ -55,20 +55,6 @@ BRISK = Policy(
 POLICY = Policy() if LONG else BRISK
 
 pytestmark = pytest.mark.timeout(600 if LONG else 300)
-
-
-class Forgetful:
-    """A session log that keeps nothing."""
-
-    def record(
-        self,
-        bot: str,
-        transport: str,
-        entries: Sequence[EnterState | Note],
-        on_committed: Callable[[], None] | None = None,
-    ) -> None:
-        if on_committed is not None:
-            on_committed()
 
 
 class Relayed:

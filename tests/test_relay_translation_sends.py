@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traymon.relay.core import jsontext
-from traymon.relay.core.rtm import LOST, OFFLINE, Trouble
+from traymon.relay.core.rtm import LOST, OFFLINE, Trouble, pong
 from traymon.relay.translation.sends import (
     NO_CHANNEL,
     NO_TEXT,
@@ -16,7 +16,6 @@ from traymon.relay.translation.sends import (
     RateLimited,
     arguments,
     outcome,
-    pong,
     reply,
 )
 

@@ -500,7 +500,7 @@ def test_programs_on_the_relay() -> None:
     one = ProgramView("slack-bolt/5.0", NOW - HOUR)
     told = {
         None: "",
-        (): "No program is attached",
+        (): "“traymon relay” says how to attach one",
         (one,): f"Attached: slack-bolt/5.0 since {at(NOW - HOUR)}",
         (one, ProgramView("a\x1b", NOW)): f"Attached: 2 programs, the last a\\x1b since {at(NOW)}",
     }

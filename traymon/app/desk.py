@@ -86,6 +86,12 @@ class Desk:
 
     def open_text_log(self) -> None:
         """Show the text log in the person's own viewer."""
+        if not self._profile.text_log.exists():
+            self._tell(
+                words.gettext("The session log"),
+                words.gettext("There is none yet: it begins with the first bot."),
+            )
+            return
         problem = open_file(self._profile.text_log)
         if problem:
             sentence = words.cannot_open_log(str(self._profile.text_log), problem)

@@ -306,7 +306,7 @@ def _programs(bot: BotView, now: int) -> str:
     if bot.attached is None:
         return ""
     if not bot.attached:
-        return words.gettext("No program is attached")
+        return words.gettext("“traymon relay” says how to attach one")
     youngest = bot.attached[-1]
     name, time = words.printable(youngest.name), words.clock_time(youngest.since_wall_ms, now_ms=now)
     if len(bot.attached) == 1:

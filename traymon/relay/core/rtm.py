@@ -16,6 +16,7 @@ Rules
 
 import json
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -313,7 +314,7 @@ class RtmHub:
             self._refuse(message, NO_TYPE)
             self._garbage(number)
         elif kind == "ping":
-            self._do(ToProgram(number, _pong(decoded, members).encode()))
+            self._do(ToProgram(number, pong(decoded, members)))
         elif len(message.under(FIRST_ID).encode()) > LARGEST_MESSAGE:
             self._refuse(message, TOO_LONG)
         elif kind == "presence_sub":
@@ -439,7 +440,7 @@ def _has_moment(head: jsontext.Head) -> bool:
     return jsontext.string(head.ts) is not None or jsontext.string(head.event_ts) is not None
 
 
-def _pong(ping: str, members: list[jsontext.Member]) -> str:
+def pong(ping: str, members: Sequence[jsontext.Member]) -> bytes:
     """The ping with all its fields, as its answer (https://docs.slack.dev/legacy/legacy-rtm-api, "Ping and Pong")."""
     changes = []
     for each in members:
@@ -447,7 +448,7 @@ def _pong(ping: str, members: list[jsontext.Member]) -> str:
             changes.append((each.key_at, '"reply_to"'))
         elif each.key == "type":
             changes.append((each.value_at, '"pong"'))
-    return jsontext.replaced(ping, changes)
+    return jsontext.replaced(ping, changes).encode()
 
 
 def _subscription(own_id: int, users: tuple[str, ...]) -> str:

@@ -48,7 +48,7 @@ from traymon.relay.core.limits import (
     OFFER_LIMIT,
     REDELIVERY_WINDOW,
 )
-from traymon.relay.core.rtm import NO_IDS, NO_TYPE, TOO_LONG, Trouble
+from traymon.relay.core.rtm import NO_IDS, NO_TYPE, TOO_LONG, Trouble, pong
 from traymon.relay.core.tolerance import Tolerance
 from traymon.relay.translation import sends
 from traymon.relay.translation.events import Carried, Moment, NotCarried, translate
@@ -524,7 +524,7 @@ class PresentedRtmHub:
             self._refuse(number, own_id, NO_TYPE)
             self._garbage(program)
         elif kind == "ping":
-            self._do(ToProgram(number, sends.pong(decoded, members)))
+            self._do(ToProgram(number, pong(decoded, members)))
         elif len(text) > LARGEST_MESSAGE:
             self._refuse(number, own_id, TOO_LONG)
         elif kind == "presence_sub" and jsontext.text_values(members, "ids") is None:

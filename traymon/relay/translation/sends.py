@@ -105,14 +105,3 @@ def reply(own_id: str | None, result: Posted | Trouble) -> bytes:
     else:
         text = frames.not_sent(None if own_id is None else 0, result.code, result.text)
     return jsontext.with_value(text, "reply_to", own_id or "null").encode()
-
-
-def pong(ping: str, members: Sequence[jsontext.Member]) -> bytes:
-    """The ping with all its fields, as its answer (the page above, "Ping and Pong")."""
-    changes = []
-    for each in members:
-        if each.key == "id":
-            changes.append((each.key_at, '"reply_to"'))
-        elif each.key == "type":
-            changes.append((each.value_at, '"pong"'))
-    return jsontext.replaced(ping, changes).encode()
