@@ -591,9 +591,9 @@ def test_a_program_that_leaves_while_slack_thinks_ends_the_call():
         assert relay.said == []
 
 
-def test_a_program_that_leaves_in_the_middle_of_its_body_ends_the_call():
-    ended = threading.Event()
-    came = threading.Event()
+def takes_the_first_part():
+    """Slack's side of a call that breaks off: what it does, and when that part came and when the call ended."""
+    came, ended = threading.Event(), threading.Event()
 
     def script(sock):
         data = b""
@@ -603,6 +603,11 @@ def test_a_program_that_leaves_in_the_middle_of_its_body_ends_the_call():
         wait_for_end(sock)
         ended.set()
 
+    return script, came, ended
+
+
+def test_a_program_that_leaves_in_the_middle_of_its_body_ends_the_call():
+    script, came, ended = takes_the_first_part()
     with relay_before(script) as relay:
         with relay.connect() as sock:
             head = f"POST /api/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {LOCAL}\r\n"
@@ -640,16 +645,7 @@ def test_a_body_that_is_no_http_is_the_programs_fault(slack, relay):
 
 
 def test_a_body_that_turns_into_nonsense_ends_the_call_and_is_no_trouble_of_slacks():
-    came, ended = threading.Event(), threading.Event()
-
-    def script(sock):
-        data = b""
-        while b"the first part" not in data:
-            data += sock.recv(65_536)
-        came.set()
-        wait_for_end(sock)
-        ended.set()
-
+    script, came, ended = takes_the_first_part()
     with relay_before(script) as relay:
         with relay.connect() as sock:
             head = f"POST /api/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {LOCAL}\r\n"
