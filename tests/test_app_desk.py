@@ -72,7 +72,7 @@ def test_a_log_that_is_not_there_yet_is_said_and_not_opened(tmp_path: Path, open
         app.chosen("textlog")
     finally:
         app.stop()
-    assert said == ["The session log: There is none yet: it begins with the first bot."]
+    assert said == ["The session log: There is no text log yet: it begins with the first entry of a bot."]
     assert not opened.exists()
 
 

@@ -484,7 +484,7 @@ def test_a_state_folder_that_cannot_be_written(stage: Stage, broken: Breaking) -
         assert f"The session log {stage.profile.db} cannot be written" in problem
         assert "traymon holds the bots all the same and keeps the entries in memory until it can" in problem
         assert "check the folder" in problem
-        assert "The log could not be shown" in sentence("".join(said[1:])), "the second start asked for it"
+        assert "There is no text log yet" in sentence("".join(said[1:])), "the second start asked for it"
         stage.assert_logged()
 
 

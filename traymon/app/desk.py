@@ -89,7 +89,7 @@ class Desk:
         if not self._profile.text_log.exists():
             self._tell(
                 words.gettext("The session log"),
-                words.gettext("There is none yet: it begins with the first bot."),
+                words.gettext("There is no text log yet: it begins with the first entry of a bot."),
             )
             return
         problem = open_file(self._profile.text_log)
