@@ -206,17 +206,54 @@ def test_damage_in_the_middle_of_a_run_costs_no_entry_from_then_on(tmp_path: Pat
     assert [line.split()[2] for line in text(text_of(tmp_path)).splitlines()] == ["start", "stop"]
 
 
-def test_a_database_that_someone_deletes_is_begun_anew(tmp_path: Path, clock: HandClock) -> None:
-    with logging_in(tmp_path, clock, heartbeat_s=0.02) as log:
+def test_a_database_that_someone_removes_is_put_back_whole(tmp_path: Path, clock: HandClock) -> None:
+    """Before the next entry, or with the next heartbeat; what SQLite left beside it does not come back to life."""
+    faults, data = Faults(), db_of(tmp_path)
+    with logging_in(tmp_path, clock, faults) as log:
         log.set_setting("port", "4711")
         commit(log, EnterState(State.ONLINE, T), start(T))
+        data.unlink()
+        commit(log, stop(T + 60, 60), EnterState(State.OFFLINE, T + 60))
+        assert data.stat().st_mode & 0o777 == 0o600
         for path in tmp_path.glob("sessions.sqlite3*"):
             path.unlink()
-        wait_for(db_of(tmp_path).exists)
-        commit(log, stop(T + 60, 60), EnterState(State.OFFLINE, T + 60))
-    assert spans(db_of(tmp_path)) == [("online", WALL, 60), ("offline", WALL + 60, 0)]
-    assert rows(db_of(tmp_path), "SELECT * FROM settings") == [("port", "4711")]
-    assert [line.split()[2] for line in text(text_of(tmp_path)).splitlines()] == ["start", "stop"]
+    assert spans(data) == [("online", WALL, 60), ("offline", WALL + 60, 0)]
+    assert rows(data, "SELECT * FROM settings") == [("port", "4711")]
+    assert sorted(rows(data, "SELECT kind FROM events")) == [("setting",), ("start",), ("stop",)]
+    assert_projected(data, text_of(tmp_path))
+    (sentence,) = faults.told
+    assert sentence
+    assert "put it back whole" in sentence
+
+
+def test_a_removed_folder_that_cannot_be_made_again_is_waited_for(tmp_path: Path, clock: HandClock) -> None:
+    folder, faults = tmp_path / "state", Faults()
+    with logging_in(folder, clock, faults, heartbeat_s=0.02) as log:
+        commit(log, EnterState(State.ONLINE, T), start(T))
+        folder.rename(tmp_path / "elsewhere")
+        folder.touch()
+        told = record(log, stop(T + 60, 60), EnterState(State.OFFLINE, T + 60))
+        faults.wait(lambda told: any("Not a directory" in (each or "") for each in told))
+        assert not told.is_set()
+        folder.unlink()
+        assert told.wait(LIMIT_S)
+    assert rows(db_of(folder), "SELECT kind FROM events ORDER BY id") == [("start",), ("stop",)]
+    assert spans(db_of(folder)) == [("online", WALL, 60), ("offline", WALL + 60, 0)]
+    assert_projected(db_of(folder), text_of(folder))
+
+
+def test_a_text_log_that_someone_removes_is_written_anew(tmp_path: Path, clock: HandClock) -> None:
+    faults = Faults()
+    with logging_in(tmp_path, clock, faults) as log:
+        commit(log, *session(T, 60))
+        whole = text(text_of(tmp_path))
+        text_of(tmp_path).unlink()
+        commit(log, *session(T + 100, 60))
+    assert text(text_of(tmp_path)).startswith(whole)
+    assert_projected(db_of(tmp_path), text_of(tmp_path))
+    (sentence,) = faults.told
+    assert sentence
+    assert "has written it anew" in sentence
 
 
 def test_beside_a_newer_database_only_the_text_log_is_written(tmp_path: Path, clock: HandClock) -> None:

@@ -7,6 +7,7 @@ log is written.
 
 import contextlib
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -59,8 +60,9 @@ class SessionLog:
     kind ``clock``, and what lies after it is shown by the new time. Such notes of others are not needed, nor taken.
 
     ``on_fault`` is told one sentence when the log cannot be written, or only in part, and ``None`` when all is well
-    again. That a damaged database was moved aside stays told until the end of the run. ``on_line`` gets each line that
-    this run adds, as in the text log. All callbacks are called on the store thread and must not block.
+    again. That a damaged database was moved aside, or a removed file made anew, stays told until the end of the run.
+    ``on_line`` gets each line that this run adds, as in the text log. All callbacks are called on the store thread and
+    must not block.
     """
 
     def __init__(
@@ -99,12 +101,14 @@ class SessionLog:
         self._thread = threading.Thread(target=self._main, name="session log", daemon=True)
 
         self._store: Store | None = None
+        self._removed: Store | None = None  # whose file others removed, until all of it is in a file again
         self._inode: tuple[int, int] | None = None
         self._unnumbered: UnnumberedLines | None = None  # only beside a newer database
         self._aside_again = 0.0  # when (time.monotonic) a damaged file may be moved aside
         # Each bot's transport and last committed state, for a new file.
         self._present: dict[str, tuple[str, EnterState]] = {}
         self._text_at: int | None = None  # number of the last event in the text log; None: to be read from it
+        self._text_there = False  # whether there was a text log when it was last looked at
         self._line = anchor  # of the open store, where there is one
         self._shift = 0  # by how much the wall clock was set in this run, as far as it is noted
         self._clock_right_at = anchor.at  # when the wall clock was last as expected
@@ -240,9 +244,6 @@ class SessionLog:
 
     def _beat(self) -> None:
         """Say that the open spans last; where something is amiss, try it again."""
-        if self._store is not None and self._inode != _inode(self._db):
-            _log.warning("the session log was moved or deleted while in use; a new one is begun")
-            self._let_go()
         if self._ready():
             assert self._store is not None
             try:
@@ -277,6 +278,8 @@ class SessionLog:
             with contextlib.suppress(sqlite3.Error):
                 self._store.beat(self._clock.now(), durable=True)
         self._let_go()
+        with contextlib.suppress(sqlite3.Error, OSError):
+            self._put_back()
         left = self._left()
         if left:
             _log.error("%d entries of the session log could not be written and are lost", left)
@@ -288,6 +291,9 @@ class SessionLog:
 
     def _ready(self) -> bool:
         """Whether the store is open, opening it if it can be."""
+        if self._store is not None and self._inode != _inode(self._db):
+            _log.warning("the session log was moved, replaced or removed while in use")
+            self._let_go()
         if self._store is None and self._unnumbered is None:
             try:
                 self._open_store()
@@ -297,7 +303,20 @@ class SessionLog:
                 self._failed(error)
         return self._store is not None
 
+    def _put_back(self) -> None:
+        """Write what was removed to its place again. Raises sqlite3.Error or OSError, and can be tried again."""
+        removed = self._removed
+        if removed is None:
+            return
+        if not os.path.lexists(self._db):
+            removed.save(self._db)
+            self._notice = _was_removed(self._db)
+        self._removed = None
+        with contextlib.suppress(sqlite3.Error):
+            removed.close()
+
     def _open_store(self) -> None:
+        self._put_back()
         try:
             above = self._text.last_number()
         except OSError:
@@ -320,10 +339,15 @@ class SessionLog:
         self._announce(self._lines(store, store.repaired))
 
     def _let_go(self) -> None:
+        """Close the file. One that others removed stays open: all that was in it is still there behind the store."""
         store, self._store = self._store, None
-        if store is not None:
-            with contextlib.suppress(sqlite3.Error):
-                store.close()
+        if store is None:
+            return
+        if not os.path.lexists(self._db):
+            self._removed = store
+            return
+        with contextlib.suppress(sqlite3.Error):
+            store.close()
 
     def _failed(self, error: Exception) -> None:
         """The file cannot be used now. What is damaged is moved aside, once a heartbeat: then the disk is to blame."""
@@ -377,6 +401,10 @@ class SessionLog:
             self._text_fault = None
 
     def _catch_up(self, store: Store) -> None:
+        if self._text_there and not self._text.there():
+            _log.warning("the text log was removed while in use; it is written anew")
+            self._notice = self._notice or _text_was_removed(self._text.path)
+            self._text_at = None
         if self._text_at is None:
             self._text_at = self._text.last_number()
             store.number_above(self._text_at)
@@ -387,6 +415,7 @@ class SessionLog:
                     self._text.append(text)
                 assert event.id is not None
                 self._text_at = event.id
+        self._text_there = self._text.there()
 
     # Telling
 
@@ -475,3 +504,16 @@ def _damaged(target: Path) -> str:
         "The session log was damaged: traymon began a new one and kept the old as {path}; what can be read of it, "
         "sqlite3's “.recover” shows."
     ).format(path=words.printable(str(target)))
+
+
+def _was_removed(path: Path) -> str:
+    return words.gettext(
+        "The session log {path} was removed while traymon ran: traymon has put it back whole; to begin a new one, end "
+        "traymon first."
+    ).format(path=words.printable(str(path)))
+
+
+def _text_was_removed(path: Path) -> str:
+    return words.gettext(
+        "The text log {path} was removed while traymon ran: traymon has written it anew; to begin a new one, rename it."
+    ).format(path=words.printable(str(path)))

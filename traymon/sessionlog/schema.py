@@ -174,11 +174,30 @@ def _migrate(
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:
     """A whole copy or none: an earlier try may have been cut short."""
+    _draft(connection, target).replace(target)
+
+
+def _draft(connection: sqlite3.Connection, target: Path) -> Path:
+    """A copy beside ``target``, as private as the file itself."""
     draft = target.with_name(f"{target.name}.part")
     draft.unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_RDWR | os.O_CREAT, 0o600))
     with contextlib.closing(sqlite3.connect(draft)) as copy:
         connection.backup(copy)
-    draft.replace(target)
+    return draft
+
+
+def save_removed(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the file at ``path`` again, which others removed while ``connection`` had it open.
+
+    ``connection`` is to be closed before the new file is opened: SQLite then removes the ``-wal`` at that path. Raises
+    sqlite3.Error or OSError where it cannot be done now.
+    """
+    make_folder(path.parent)
+    draft = _draft(connection, path)
+    for part in ("-wal", "-shm"):  # left of the old file, they would be read as the new one's
+        Path(f"{path}{part}").unlink(missing_ok=True)
+    draft.replace(path)
 
 
 @contextlib.contextmanager

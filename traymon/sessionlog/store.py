@@ -16,7 +16,7 @@ from traymon.keeper.core.effects import EnterState, Note, NoteKind
 from traymon.keeper.core.states import State
 from traymon.sessionlog import rows
 from traymon.sessionlog.rows import MACHINE, Event, read_event
-from traymon.sessionlog.schema import MIGRATIONS, Migration, open_for_writing, transaction
+from traymon.sessionlog.schema import MIGRATIONS, Migration, open_for_writing, save_removed, transaction
 from traymon.sessionlog.timeline import Anchor, Steps
 
 STEP_MS = 5_000
@@ -146,6 +146,13 @@ class Store:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+    def save(self, path: Path) -> None:
+        """Put all that is in the open file into a new one at ``path``. Raises OSError too.
+
+        For a file that was removed while it was open. This store is to be closed then, before the new one is opened.
+        """
+        save_removed(self._connection, path)
 
     def number_above(self, number: int) -> None:
         """Number all later events above ``number``: the text log is ahead of this file."""

@@ -179,6 +179,13 @@ class TextLog:
         self._most_bytes = most_bytes
         self._kept = kept
 
+    def there(self) -> bool:
+        """Whether the file is there, or one that has its name and more, as rotation leaves it, by whomever."""
+        try:
+            return any(name.startswith(self.path.name) for name in os.listdir(self.path.parent))
+        except FileNotFoundError:
+            return False
+
     def last_number(self) -> int:
         """Drop a torn tail, then give the last numbered line's number, here or in a rotated file; 0: there is none."""
         self._drop_torn_tail()
