@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from traymon.tray import choose
 from traymon.tray.base import FIRST_VIEW
-from traymon.tray.choose import LinuxTray, NoTray, bus_address, choose_tray, display_opens
+from traymon.tray.choose import LinuxTray, NoTray, bus_address, choose_tray, display_opens, first_icon
 
 PATIENCE_S = 20.0
 
@@ -108,6 +109,51 @@ def test_stopped_before_it_ran() -> None:
     tray = choose_tray(lambda _: None, {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent/bus"})
     tray.stop()
     tray.run()
+
+
+@pytest.fixture
+def trays_begun(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """The names of the threads of trays that the test has begun and that have not ended."""
+    monkeypatch.setattr(choose, "LEAVE_S", PATIENCE_S)
+    before = set(threading.enumerate())
+    return lambda: [
+        thread.name for thread in {*threading.enumerate()} - before if thread.name.startswith("tray")
+    ]
+
+
+def test_the_first_icon_needs_a_bus(trays_begun: Callable[[], list[str]]) -> None:
+    with first_icon(lambda _: None, {"DISPLAY": ":4999"}) as tray:
+        assert tray is None
+    assert trays_begun() == []
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_the_first_icon_is_looked_for_before_the_tray_runs_and_gone_at_the_end(
+    runs: bool, trays_begun: Callable[[], list[str]]
+) -> None:
+    """Also where nothing runs it: the configuration of a bot may turn out to be unusable only then."""
+    chosen: list[str] = []
+    with first_icon(chosen.append, {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent/bus"}) as tray:
+        assert isinstance(tray, LinuxTray)
+        assert trays_begun() == ["tray on the bus"]
+        if runs:
+            tray.stop()
+            tray.run()
+    assert trays_begun() == []
+    assert chosen == []
+
+
+def test_a_bus_that_hangs_holds_up_the_first_icon_for_no_longer_than_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trays_begun: Callable[[], list[str]]
+) -> None:
+    monkeypatch.setattr(choose, "FIRST_ICON_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as hanging:
+        hanging.bind(str(tmp_path / "bus"))
+        hanging.listen()  # takes connections and says nothing
+        with first_icon(lambda _: None, {"XDG_RUNTIME_DIR": str(tmp_path)}) as tray:
+            assert tray is not None
+            assert not tray.shown
+    assert trays_begun() == []
 
 
 def test_choosing_opens_no_display_and_leaves_the_environment_alone() -> None:

@@ -1,19 +1,29 @@
-"""One process from its start to its end: the lock, the terminal, the signals, the tray on the main thread."""
+"""One process from its start to its end: the lock, the icon, the terminal, the signals, the tray on the main thread.
+
+The icon comes before what holds the bots is even imported: that takes longer than all that a first icon needs.
+"""
 
 import contextlib
 import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from traymon import words
-from traymon.app.app import ANSWER_LIMIT_S, App
 from traymon.app.signals import ended_by_signals
 from traymon.config import load
-from traymon.desktop.control import ControlError, ask
 from traymon.desktop.instance import AlreadyRunning, acquire_profile
 from traymon.desktop.terminal import Terminal
 from traymon.paths import Profile
+from traymon.tray.choose import choose_tray, first_icon
+
+if TYPE_CHECKING:
+    from traymon.app.app import App
+    from traymon.tray.base import WholeTray
+
+ANSWER_LIMIT_S = 5.0
+"""For the answer of a traymon that already runs. It answers at once; only a process that was stopped takes longer."""
 
 
 def run_app(profile: Profile, *, use_tray: bool, at_login: bool = False) -> int:
@@ -29,12 +39,19 @@ def run_app(profile: Profile, *, use_tray: bool, at_login: bool = False) -> int:
         if at_login:
             return 0
         return _second_start(profile, running, say)
-    with lock, Terminal(sys.stdout) as terminal:
+    with lock, contextlib.ExitStack() as stack:
+        # Clicks are kept until the tray runs, and then there is the app.
+        icon = (
+            stack.enter_context(first_icon(lambda item: app.chosen(item), os.environ)) if use_tray else None
+        )
+        terminal = stack.enter_context(Terminal(sys.stdout))
         in_terminal = sys.stdout is not None and sys.stdout.isatty()
+        from traymon.app.app import App
+
         app = App(profile, config, on_line=terminal.line if in_terminal else None, say=say)
         if not config.bots:
             say(words.no_bots(str(profile.config_file)))
-        run_to_end(app, use_tray=use_tray, outlives_terminal=True, at_login=at_login)
+        run_to_end(app, use_tray=use_tray, icon=icon, outlives_terminal=True, at_login=at_login)
     return 0
 
 
@@ -47,6 +64,8 @@ def _locked(profile: Profile, say: Callable[[str], None]) -> contextlib.Abstract
         return acquire_profile(profile)
     except OSError as error:
         problem = error
+    from traymon.desktop.control import ControlError, ask
+
     with contextlib.suppress(ControlError):
         ask(profile.control_address, {"do": "status"}, ANSWER_LIMIT_S)
         raise AlreadyRunning(None)
@@ -60,16 +79,18 @@ def _locked(profile: Profile, say: Callable[[str], None]) -> contextlib.Abstract
 
 
 def run_to_end(
-    app: App,
+    app: "App",
     *,
     use_tray: bool,
+    icon: "WholeTray | None" = None,
     beside: Callable[[], None] | None = None,
     outlives_terminal: bool = False,
     at_login: bool = False,
 ) -> None:
     """Start ``app``, show its tray on this (the main) thread, and stop it when it is told to end.
 
-    ``beside`` runs on a thread of its own meanwhile: the demo's script.
+    ``icon`` is the tray whose icon is shown already; else one is chosen when the bots are held. ``beside`` runs on a
+    thread of its own meanwhile: the demo's script.
     """
     with ended_by_signals(app.end, on_hangup=app.reload_or_say if outlives_terminal else None):
         try:
@@ -78,9 +99,7 @@ def run_to_end(
                 # Plays the script. Daemon: it ends with app.ended, or with the process.
                 threading.Thread(target=beside, name="script", daemon=True).start()
             if use_tray:
-                from traymon.tray.choose import choose_tray
-
-                app.use_tray(choose_tray(app.chosen, os.environ), os.environ, at_login=at_login)
+                app.use_tray(icon or choose_tray(app.chosen, os.environ), os.environ, at_login=at_login)
             app.ended.wait()
         finally:
             app.stop()
@@ -91,6 +110,8 @@ def _second_start(profile: Profile, running: AlreadyRunning, say: Callable[[str]
     if sys.stdin is not None and sys.stdin.isatty():
         say(str(running))
         return 1
+    from traymon.desktop.control import ControlError, ask
+
     with contextlib.suppress(ControlError):
         ask(profile.control_address, {"do": "open_log"}, ANSWER_LIMIT_S)
         return 0

@@ -5,12 +5,13 @@ start after traymon, end and come back. So the choice is never final: the newer 
 one is used while only that is there.
 """
 
+import contextlib
 import logging
 import queue
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,10 @@ LOOK_S = 2.0
 
 RETURN_S = 3.0
 """A panel that restarts is back within a second or two; only then is the older kind of tray tried."""
+
+FIRST_ICON_S = 0.5
+"""For the first icon, before anything else is begun. With the processor to itself it takes a tenth of a second; what
+it waits for longer is a bus or panel that hangs, and the bots must not."""
 
 LEAVE_S = 1.0
 """For a tray's thread to end; one that hangs in its X server or bus is left behind (daemon)."""
@@ -54,6 +59,25 @@ def choose_tray(on_activate: Activate, environ: Mapping[str, str]) -> WholeTray:
             )
         )
     return LinuxTray(on_activate, bus_address=bus, xembed=display)
+
+
+@contextlib.contextmanager
+def first_icon(on_activate: Activate, environ: Mapping[str, str]) -> Iterator[WholeTray | None]:
+    """The tray, with its icon shown before ``run()`` as soon as it can be; ``None`` where that cannot be told so early.
+
+    Returns within :data:`FIRST_ICON_S`. What is chosen is kept until ``run()``, which need not be called; the icon
+    goes with the block. Early is only what needs no main thread (Windows, macOS) and no display, which may hang.
+    """
+    address = None if sys.platform in ("win32", "darwin") else bus_address(environ)
+    if address is None:
+        yield None
+        return
+    tray = LinuxTray(on_activate, bus_address=address, xembed=bool(environ.get("DISPLAY")))
+    try:
+        tray.begin(FIRST_ICON_S)
+        yield tray
+    finally:
+        tray.leave()
 
 
 def bus_address(environ: Mapping[str, str]) -> str | None:
@@ -110,6 +134,8 @@ class LinuxTray:
         self._xembed_wanted = xembed
         # News from the trays' threads and stop() to run(). SimpleQueue: a signal handler may put, too.
         self._mail: queue.SimpleQueue[_Mail] = queue.SimpleQueue()
+        # Set when the bus has first said whether a panel shows the icon; begin() waits for it.
+        self._looked = threading.Event()
         # Both belong to run()'s thread; show() reads each once. One thread a tray: a hanging one holds up no other.
         self._sni: SniTray | None = None
         self._xembed: XEmbedTray | None = None
@@ -135,20 +161,31 @@ class LinuxTray:
         """Whether a panel shows the icon now."""
         return self._shown_by is not None
 
+    def begin(self, limit_s: float) -> None:
+        """Show the icon on the bus ahead of :meth:`run`, called on the same thread. Returns when a panel has it, when
+        none is there, or after ``limit_s`` seconds; then the look goes on beside.
+        """
+        if self._bus_address is not None and self._sni is None:
+            self._start_sni(self._bus_address)
+            self._looked.wait(limit_s)
+
     def run(self) -> None:
         """Show the icon until :meth:`stop`, in whatever tray there is."""
         self._clicks.start()
-        if self._bus_address is not None:
-            self._start_sni(self._bus_address)
+        self.begin(0.0)
         self._fall_back_in(LOOK_S if self._sni is not None else 0.0)
         while (mail := self._next_mail()) is not _Mail.STOP:
             if mail is None:
                 self._start_xembed()
             else:
                 self._on_mail(mail)
+        self.leave()
+        self._clicks.stop()
+
+    def leave(self) -> None:
+        """Take the icon away; on the thread of :meth:`begin` and :meth:`run`. A second call does nothing."""
         for tray in [*self._threads]:
             self._end(tray)
-        self._clicks.stop()
 
     def show(self, view: TrayView) -> None:
         """Draw ``view`` soon; from any thread."""
@@ -209,10 +246,15 @@ class LinuxTray:
         self._sni = SniTray(
             self._clicks.choose,
             address,
-            lambda here: self._mail.put(_Mail.SNI_HERE if here else _Mail.SNI_GONE),
+            self._on_host,
             self._newest,
         )
         self._begin(self._sni, "tray on the bus")
+
+    def _on_host(self, here: bool) -> None:
+        """On the bus thread."""
+        self._mail.put(_Mail.SNI_HERE if here else _Mail.SNI_GONE)
+        self._looked.set()
 
     def _start_xembed(self) -> None:
         from traymon.tray.xembed import XEmbedTray
