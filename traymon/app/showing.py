@@ -3,8 +3,8 @@
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime
 
+from traymon import words
 from traymon.app.bots import Bots
 from traymon.app.relaying import Relaying
 from traymon.app.status import programs, wall, workspace
@@ -150,7 +150,7 @@ class Showing:
 
 
 def _local_day(wall_ms: int) -> object:
-    return datetime.fromtimestamp(wall_ms / 1000).astimezone().date()
+    return words.local_time(wall_ms).date()
 
 
 def _today(log: LogView, bot: str, now: int) -> Today | None:

@@ -1,7 +1,6 @@
 """What ``traymon status`` tells of one bot."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from traymon import words
@@ -80,4 +79,4 @@ def wall(clocks: Clocks, at: int | None) -> int | None:
 def _iso(wall_ms: int | None) -> str | None:
     if wall_ms is None:
         return None
-    return datetime.fromtimestamp(wall_ms / 1000).astimezone().isoformat(timespec="seconds")
+    return words.local_time(wall_ms).isoformat(timespec="seconds")

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from traymon import words
 from traymon.keeper.core.states import State
@@ -320,7 +319,7 @@ def _without_tokens(environ: Mapping[str, str], names: frozenset[str]) -> dict[s
 
 def _iso(wall_ms: int) -> str:
     try:
-        return datetime.fromtimestamp(wall_ms / 1000, UTC).astimezone().isoformat(timespec="seconds")
+        return words.local_time(wall_ms).isoformat(timespec="seconds")
     except (OverflowError, OSError, ValueError):
         return ""
 

@@ -7,7 +7,6 @@ it), so that the next start knows what is missing. A line without an end is torn
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -163,7 +162,7 @@ def _milliseconds(event: Event, fact: str) -> int | None:
 
 def _local(at: int) -> str:
     try:
-        return datetime.fromtimestamp(at // 1000, UTC).astimezone().isoformat(sep=" ")
+        return words.local_time(at // 1000 * 1000).isoformat(sep=" ")
     except (OverflowError, OSError, ValueError):
         return f"?{at}"  # no calendar holds it: a damaged row must not end the log
 

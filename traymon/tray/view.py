@@ -7,7 +7,6 @@ while nothing happens.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 from traymon import words
@@ -319,7 +318,7 @@ def _programs(bot: BotView, now: int) -> str:
 def _midnight(now: int) -> int:
     """When the local day of ``now`` began, in UTC milliseconds; ``now`` itself where no calendar holds it."""
     try:
-        moment = datetime.fromtimestamp(now / 1000, UTC).astimezone()
+        moment = words.local_time(now)
         # The offset at midnight may be another one: naive, then local again.
         start = moment.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None).astimezone()
         return int(start.timestamp() * 1000)

@@ -42,7 +42,7 @@ from traymon.words.running import (
     strange_links,
     unknown_request,
 )
-from traymon.words.times import clock_time, day, duration, month, number, percent
+from traymon.words.times import clock_time, day, duration, local_time, month, number, percent
 
 __all__ = [
     "answer",
@@ -65,6 +65,7 @@ __all__ = [
     "language_called",
     "language_in_use",
     "languages",
+    "local_time",
     "mark",
     "month",
     "ngettext",

@@ -4,6 +4,8 @@ Without the system's locales, which need not be installed: what differs from lan
 """
 
 import math
+import sys
+import time
 from datetime import UTC, date, datetime
 
 from traymon.words.language import gettext, mark
@@ -32,6 +34,16 @@ def duration(ms: int) -> str:
     return gettext("{seconds}s").format(seconds=seconds)
 
 
+def local_time(wall_ms: float) -> datetime:
+    """A moment (UTC milliseconds) in this machine's time zone as it is set now: people travel while traymon runs.
+
+    Raises OverflowError, OSError or ValueError for a moment that no calendar holds.
+    """
+    if sys.platform != "win32":
+        time.tzset()  # else the C library keeps the zone of the program's start (tzset(3)); some µs
+    return datetime.fromtimestamp(wall_ms / 1000, UTC).astimezone()
+
+
 def clock_time(wall_ms: int, *, now_ms: int | None = None) -> str:
     """A moment (UTC milliseconds) as local time, ``07:29:10``.
 
@@ -39,12 +51,12 @@ def clock_time(wall_ms: int, *, now_ms: int | None = None) -> str:
     holds (a damaged log) is shown as ``?``.
     """
     try:
-        moment = _local(wall_ms)
-        same_day = now_ms is None or moment.date() == _local(now_ms).date()
+        moment = local_time(wall_ms)
+        same_day = now_ms is None or moment.date() == local_time(now_ms).date()
     except (OverflowError, OSError, ValueError):
         return "?"
-    time = f"{moment:%H:%M:%S}"
-    return time if same_day else gettext("{date} {time}").format(date=_date(moment), time=time)
+    clock = f"{moment:%H:%M:%S}"
+    return clock if same_day else gettext("{date} {time}").format(date=_date(moment), time=clock)
 
 
 def day(when: date, *, weekday: bool = False) -> str:
@@ -73,7 +85,3 @@ def percent(share: float, *, digits: int = 2) -> str:
 
 def _date(when: date) -> str:
     return gettext("{year:04}-{month:02}-{day:02}").format(year=when.year, month=when.month, day=when.day)
-
-
-def _local(wall_ms: int) -> datetime:
-    return datetime.fromtimestamp(wall_ms / 1000, UTC).astimezone()
