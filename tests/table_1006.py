@@ -40,6 +40,7 @@ from traymon.slack.diagnosis import diagnose
 from traymon.slack.endpoint import Endpoint
 from traymon.slack.errors import SlackError
 from traymon.slack.rtm import RtmConnector
+from traymon.slackwire.codes import Verdict, verdict
 from traymon.slackwire.frames import Hello
 
 TOKEN = "xoxb-canary-token"
@@ -60,7 +61,8 @@ class Row:
     situation: str
     happened: str
     cause: Cause
-    phase: Phase
+    phase: Phase | None
+    """The step that failed; ``None`` where nothing did: a person or this machine ended the session."""
     evidence: Mapping[str, Fact] = field(default_factory=dict)
     detail: str = ""
     close_code: int | None = None
@@ -966,7 +968,14 @@ def _(world: World) -> Iterator[Endpoint]:
 
 
 def elsewhere(
-    id: str, situation: str, happened: str, cause: Cause, phase: Phase, made: str, test: str, **expected: Any
+    id: str,
+    situation: str,
+    happened: str,
+    cause: Cause,
+    phase: Phase | None,
+    made: str,
+    test: str,
+    **expected: Any,
 ) -> None:
     """A row whose fault another test makes."""
     ROWS.append(
@@ -1010,6 +1019,112 @@ elsewhere(
     Phase.HELLO,
     "An address used twice.",
     "tests/test_faults.py::test_a_failed_attempt_is_named_and_repeated[spent]",
+)
+
+elsewhere(
+    "too-many-links",
+    ENDS,
+    "All ten links of the app are taken.",
+    Cause.TOO_MANY_LINKS,
+    Phase.HELLO,
+    "Ten other links of one Socket Mode app.",
+    "tests/test_faults.py::test_ten_other_links_of_the_app_leave_no_place_until_a_person_ends_one",
+)
+elsewhere(
+    "migration",
+    ENDS,
+    "Slack moves the workspace to another server.",
+    Cause.TEAM_MIGRATION,
+    Phase.LIVE,
+    "The event “team_migration_started”.",
+    "tests/test_faults.py::test_a_dropped_link_is_named_and_replaced[migration]",
+)
+elsewhere(
+    "goodbye",
+    ENDS,
+    "Slack is about to close an RTM link. The next one is opened first: no stop, only a `handover`.",
+    Cause.GOODBYE,
+    Phase.LIVE,
+    "The event “goodbye”.",
+    "tests/test_faults.py::test_a_planned_end_makes_no_gap[goodbye]",
+)
+elsewhere(
+    "refresh",
+    ENDS,
+    "Slack wants a Socket Mode link renewed. The next one is opened first, as above.",
+    Cause.REFRESH,
+    Phase.LIVE,
+    "The message “disconnect”, reason “refresh_requested”.",
+    "tests/test_faults.py::test_a_planned_end_makes_no_gap[refresh]",
+)
+
+# On this side
+
+HERE = "On this side: this machine, traymon, or you"
+
+elsewhere(
+    "no-token",
+    HERE,
+    "The token cannot be read.",
+    Cause.NO_TOKEN,
+    Phase.TOKEN,
+    "A token in an environment variable that is not set; a locked keyring and a file that others may read, likewise.",
+    "tests/test_bad_input.py::test_a_token_that_is_not_in_the_environment",
+)
+elsewhere(
+    "paused",
+    HERE,
+    "You paused the bot, or took it out of the configuration.",
+    Cause.USER,
+    None,
+    "Pause in the menu.",
+    "tests/desktop/test_whole_program.py::test_the_menu_and_what_it_does",
+)
+elsewhere(
+    "quit",
+    HERE,
+    "traymon was told to end: Quit in the menu, `traymon quit`, SIGTERM or Ctrl-C.",
+    Cause.QUIT,
+    None,
+    "Quit in the menu.",
+    "tests/desktop/test_whole_program.py::test_the_icon_follows_slack_and_slack_follows_the_click",
+)
+elsewhere(
+    "slept",
+    HERE,
+    "This machine slept.",
+    Cause.SLEPT,
+    None,
+    "A sleep that is announced, and a clock that shows an hour gone by.",
+    "tests/test_keeper_surroundings.py::test_the_machine_may_sleep_once_every_bots_sleep_is_on_disk",
+)
+elsewhere(
+    "frozen",
+    HERE,
+    "traymon stood still for over 2 s (stopped, or no processor time), and the link did not outlive it.",
+    Cause.FROZEN,
+    None,
+    "The core, called a minute late, in virtual time.",
+    "tests/test_core_machine.py::test_a_link_that_did_not_survive_a_freeze_is_dated_by_its_last_frame",
+)
+elsewhere(
+    "died",
+    HERE,
+    "traymon was killed, crashed, or the power failed. Found at the next start: the stop is dated within 15 s, after a "
+    "power failure within 45 s, and says that it is an estimate.",
+    Cause.TRAYMON_DIED,
+    None,
+    "`kill -9`, twenty times.",
+    "tests/test_kill.py::test_twenty_kills",
+)
+elsewhere(
+    "shutdown",
+    HERE,
+    "This machine shut down.",
+    Cause.SYSTEM_SHUTDOWN,
+    None,
+    "A shutdown as login1 announces it.",
+    "tests/test_keeper_surroundings.py::test_a_shutdown_ends_the_program_and_says_why",
 )
 
 
@@ -1132,16 +1247,49 @@ def main() -> None:
 # The page
 
 _HEAD = """\
-# Why a link is down: the 1006 table
+# Causes: why a bot is not online
+
+Every stop and every failed attempt in the [session log](session-log.md) has one cause of a closed list. Its name
+stands in the log, in `traymon status --json`, and in `TRAYMON_CAUSE` for
+[a command of your own](configuration.md#a-command-of-your-own); names are never changed and never translated.
+
+```
+2016-12-20 07:29:10+09:00  stop   deploybot  after 15h 40m 02s  1006 abrupt_close: Slack hung up without a close frame  #1234
+```
+
+Before the name stands the WebSocket's close code, where there was one. 1006 itself is never sent: it stands for “no
+close frame came”. From a symptom to what to do: [troubleshooting.md](troubleshooting.md).
+
+"""  # noqa: E501 - a line of the log
+_LIST_TEXT = """\
+## All causes
+
+| in the log | in short | what traymon tells |
+|---|---|---|
+"""
+_REFUSALS_TEXT = """\
+## What Slack refuses for good
+
+`refused_token` comes with Slack's own code, and what helps depends on it. No loop runs after it: traymon tries again
+when you click Reconnect or give it another token. After the codes with a star it also tries once in 15 minutes, as
+Slack gives them to good tokens on a network that the workspace does not allow.
+
+| Slack's code | what traymon tells |
+|---|---|
+"""
+_TABLE_TEXT = """\
+## The 1006 table
 
 A WebSocket that ends without a close frame is reported as 1006, and so is one that never came up: the W3C demands that
 a browser's scripts cannot tell seven different situations apart. That protects people from web pages; it does not help
 whoever runs a bot. traymon may know, and says which it was.
 
-For each way to fail, this page has the cause as it stands in the log, what traymon tells, and what its side probes find
-out meanwhile. `tests/test_1006.py` makes each of them for real, in a private internet in which slack.com is the test's
-own, and compares. This page is drawn from the same table; `python -m tests.table_1006 --docs > docs/causes.md` draws it
-anew.
+For each way to fail, here are the cause and the step that failed, what traymon tells, and what its
+[side probes](#the-side-probes) find out meanwhile. `tests/test_1006.py` makes each of them for real, in a private
+internet in which slack.com is the test's own, and compares. Those with a file's name at their end are made there.
+
+This page is drawn from that table: `python -m tests.table_1006 --docs > docs/causes.md` draws it anew.
+
 """
 _PROBES_TEXT = """\
 ## The side probes
@@ -1173,10 +1321,10 @@ what the proxy was asked for.
 
 def page() -> str:
     """``docs/causes.md``."""
-    parts = [_HEAD]
+    parts = [_HEAD + _LIST_TEXT + _listed(), _REFUSALS_TEXT + _refusals(), _TABLE_TEXT.rstrip("\n") + "\n"]
     for situation in dict.fromkeys(row.situation for row in ROWS):
         lines = [
-            f"## {situation}\n",
+            f"### {situation}\n",
             "| what happened | in the log | what traymon tells | side probes | made by |",
             "|---|---|---|---|---|",
         ]
@@ -1186,10 +1334,41 @@ def page() -> str:
     return "\n".join([*parts, _PROBES_TEXT, _WAYS_TEXT + ways])
 
 
+def _listed() -> str:
+    """Every cause, as it is told where nothing else is known."""
+    lines = (f"| `{each}` | {words.short_cause(each)} | {_cell(words.cause(each))} |\n" for each in Cause)
+    return "".join(lines)
+
+
+# Of the tables "Errors" of rtm.connect and apps.connections.open; what helps differs between the two for some.
+_REFUSED = (
+    "not_allowed_token_type", "legacy_custom_bots_deprecated", "method_deprecated", "link_disabled", "missing_scope",
+    "invalid_auth", "accesslimited", "token_revoked", "token_expired", "not_authed", "account_inactive",
+    "user_removed_from_team", "team_disabled", "is_bot", "access_denied", "two_factor_setup_required", "unknown_method",
+)  # fmt: skip
+
+
+def _refusals() -> str:
+    lines = []
+    for code in _REFUSED:
+        star = "\\*" if verdict(code) is Verdict.REFUSED_MAYBE else ""
+        rtm, socket_mode = (
+            words.cause(Cause.REFUSED_TOKEN, detail=code, evidence={"transport": transport})
+            for transport in ("rtm", "socket")
+        )
+        if rtm == socket_mode or code == "link_disabled":
+            lines.append(f"| `{code}`{star} | {_cell(socket_mode)} |\n")
+        else:
+            lines.append(
+                f"| `{code}`{star}, RTM | {_cell(rtm)} |\n| `{code}`{star}, Socket Mode | {_cell(socket_mode)} |\n"
+            )
+    return "".join(lines)
+
+
 def _line(row: Row) -> str:
     code = "" if row.close_code is None else f"{row.close_code} "
     made = row.made if not row.elsewhere else f"{row.made} (`{row.elsewhere.partition('::')[0]}`)"
-    named = f"{code}`{row.cause}` at `{row.phase}`"
+    named = f"{code}`{row.cause}`" + (f" at `{row.phase}`" if row.phase else "")
     probes = "" if row.elsewhere else row.probes
     return f"| {' | '.join([_cell(row.happened), named, *map(_cell, (row.sentence, probes, made))])} |"
 

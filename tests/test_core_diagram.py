@@ -8,12 +8,12 @@ import pytest
 from traymon.keeper.core.diagram import BEGIN, END, diagram, with_diagram
 from traymon.keeper.core.states import TRANSITIONS, State, Trigger
 
-DOCS = Path(__file__).parent.parent / "docs" / "architecture.md"
+DOCS = Path(__file__).parent.parent / "docs" / "how-it-works.md"
 
 
 def test_the_docs_hold_exactly_this_diagram():
     text = DOCS.read_text(encoding="utf-8")
-    assert with_diagram(text) == text, "run: python -m traymon.keeper.core.diagram docs/architecture.md"
+    assert with_diagram(text) == text, "run: python -m traymon.keeper.core.diagram docs/how-it-works.md"
 
 
 def test_the_diagram_says_all_that_the_table_says_and_no_more():
