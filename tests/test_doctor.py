@@ -344,7 +344,7 @@ def test_a_date_that_is_none(monkeypatch, impatient, date):
         (f.HandshakeStatus(403), "HTTP status 403"),
         (f.HandshakeGarbage(), "does not speak WebSocket"),
         (f.HandshakeHang(), "did not finish the WebSocket handshake"),
-        (f.SlackCode("not_allowed_token_type"), "Use Socket Mode"),
+        (f.SlackCode("not_allowed_token_type"), 'relay = "rtm"'),
         (f.HttpStatus(429, "30"), "asks to wait"),
     ],
 )

@@ -198,7 +198,7 @@ def test_refusal_names_the_fix() -> None:
     refused = Failure(Cause.REFUSED_TOKEN, Phase.API, detail="token_revoked")
     shown = view([a_bot(State.REFUSED, failure=refused)], NOW)
     assert shown.icon is IconName.REFUSED
-    assert "Run traymon setup with a new one" in shown.tooltip
+    assert "Give traymon a new one: “Set up a bot…” in the menu" in shown.tooltip
 
 
 def test_paused_offers_to_resume() -> None:

@@ -83,8 +83,8 @@ def test_every_refusal_with_words_of_its_own_is_a_refusal():
 @pytest.mark.parametrize(
     ("code", "fix"),
     [
-        ("not_allowed_token_type", "Socket Mode"),
-        ("legacy_custom_bots_deprecated", "legacy custom bots"),
+        ("not_allowed_token_type", 'app with Socket Mode for it and set relay = "rtm"'),
+        ("legacy_custom_bots_deprecated", 'app with Socket Mode for it and set relay = "rtm"'),
         ("token_revoked", "new one"),
         ("missing_scope", "scope"),
         ("invalid_auth", "network"),
@@ -98,13 +98,27 @@ def test_a_refusal_names_the_code_and_its_fix(code, fix):
     assert fix in sentence
 
 
+@pytest.mark.parametrize("transport", ["rtm", "socket"])
+def test_who_is_sent_to_set_up_is_told_the_menu_and_the_command(transport):
+    sentences = [words.cause("no_token"), words.cause("refused_token", detail="some_new_code")]
+    sentences += [
+        words.cause("refused_token", detail=code, evidence={"transport": transport})
+        for code in causes._REFUSALS
+    ]
+    to_set_up = [each for each in sentences if "traymon setup" in each or "Set up" in each]
+    assert len(to_set_up) >= 10
+    for each in to_set_up:
+        assert "“Set up a bot…”" in each
+        assert "traymon setup" in each
+
+
 @pytest.mark.parametrize(
     ("code", "fix"),
     [
         ("not_allowed_token_type", "app-level token (xapp-…)"),
         ("missing_scope", "connections:write"),
         ("no_permission", "connections:write"),
-        ("token_revoked", "Run traymon setup with a new one"),
+        ("token_revoked", "Give traymon a new one"),
     ],
 )
 def test_in_socket_mode_a_refusal_is_about_the_apps_token(code, fix):

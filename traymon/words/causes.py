@@ -116,9 +116,13 @@ _SENTENCES: Mapping[str, str] = {
         "The app has too many links open at Slack. End other copies of the bot; dead links go by themselves in hours."
     ),
     "refused_token": mark(
-        "Slack refuses the token{said}. Check the app at api.slack.com/apps, then run traymon setup."
+        "Slack refuses the token{said}. Check the app at api.slack.com/apps, then choose “Set up a bot…” in the menu, "
+        "or run traymon setup."
     ),
-    "no_token": mark("The token cannot be read. Unlock the keyring, or run traymon setup."),
+    "no_token": mark(
+        "The token cannot be read. Unlock the keyring, or give traymon the token again: “Set up a bot…” in the menu, "
+        "or traymon setup."
+    ),
     "user": mark("You asked for it."),
     "quit": mark("traymon was told to end."),
     "slept": mark("This machine slept."),
@@ -158,34 +162,35 @@ _NOT_TLS = mark(
 )
 _SLACK_STATUS = mark("Slack's API answered with HTTP status {status}.")
 
-_SOCKET_MODE = mark(
-    "Slack does not allow this kind of token for RTM ({error}). Use Socket Mode: turn it on for the app at "
-    'api.slack.com/apps, set transport = "socket" and run traymon setup.'
+_RTM_OVER_SOCKET_MODE = mark(
+    "Slack does not let this token use RTM ({error}). The RTM program can stay as it is: make an app with Socket Mode "
+    'for it and set relay = "rtm", by “Set up a bot…” in the menu or traymon setup --relay rtm.'
 )
 _NEW_TOKEN = mark(
-    "Slack says that this token is not valid any more ({error}). Run traymon setup with a new one."
+    "Slack says that this token is not valid any more ({error}). Give traymon a new one: “Set up a bot…” in the menu, "
+    "or traymon setup."
 )
 _NEW_TOKEN_OR_NETWORK = mark(
-    "Slack does not know this token, or does not allow this network ({error}). Run traymon setup with a new token, or "
-    "ask your workspace's admins."
+    "Slack does not know this token, or does not allow this network ({error}). Give traymon a new token (“Set up a "
+    "bot…” in the menu, or traymon setup), or ask your workspace's admins."
 )
 _APP_TOKEN = mark(
-    "Slack does not allow this kind of token for Socket Mode ({error}). It needs the app-level token (xapp-…): run "
-    "traymon setup --transport socket."
+    "Slack does not allow this kind of token for Socket Mode ({error}). It needs the app-level token (xapp-…): “Set up "
+    "a bot…” in the menu, or traymon setup --transport socket."
 )
 _APP_SCOPE = mark(
     "The app-level token lacks a permission ({error}). Make one with the scope connections:write at "
-    "api.slack.com/apps, then run traymon setup --transport socket."
+    "api.slack.com/apps, and give it to traymon: “Set up a bot…” in the menu, or traymon setup --transport socket."
 )
 _ADMINS = mark("Your workspace's rules do not allow this ({error}). Ask the workspace's admins.")
 _SCOPE = mark(
-    "The token lacks a permission ({error}). Add the scope at api.slack.com/apps, install the app again and run "
-    "traymon setup."
+    "The token lacks a permission ({error}). Add the scope at api.slack.com/apps, install the app again and give "
+    "traymon the new token: “Set up a bot…” in the menu, or traymon setup."
 )
 _ACCOUNT = mark("The bot's account or its workspace is switched off ({error}). Ask the workspace's admins.")
 _LEGACY = mark(
-    "Slack ended legacy custom bots on 2025-03-31 ({error}). Make an app with Socket Mode at api.slack.com/apps and "
-    "run traymon setup."
+    "Slack ended legacy custom bots on 2025-03-31 ({error}). The RTM program can stay as it is: make an app with "
+    'Socket Mode for it and set relay = "rtm", by “Set up a bot…” in the menu or traymon setup --relay rtm.'
 )
 _DISABLED = mark(
     "Socket Mode is switched off for this app ({error}). Turn it on at api.slack.com/apps, then click Reconnect."
@@ -195,7 +200,8 @@ _NAMELESS = mark(
     "Check the network, the VPN and the DNS settings."
 )
 _BOT_TOKEN = mark(
-    "Slack wants another kind of token here ({error}). Run traymon setup and give the token it asks for."
+    "Slack wants another kind of token here ({error}). Give traymon the one that it asks for: “Set up a bot…” in the "
+    "menu, or traymon setup."
 )
 _DEFECT = mark(
     "Slack does not understand the request ({error}). Check “api_url”; else please report this as a defect."
@@ -203,10 +209,10 @@ _DEFECT = mark(
 
 # Slack's codes for "no, for good": Web API reference and shared notes on RTM's end.
 _REFUSALS: Mapping[str, str] = {
-    "not_allowed_token_type": _SOCKET_MODE,
-    "rtm_connect_required": _SOCKET_MODE,
-    "method_deprecated": _SOCKET_MODE,
-    "deprecated_endpoint": _SOCKET_MODE,
+    "not_allowed_token_type": _RTM_OVER_SOCKET_MODE,
+    "rtm_connect_required": _RTM_OVER_SOCKET_MODE,
+    "method_deprecated": _RTM_OVER_SOCKET_MODE,
+    "deprecated_endpoint": _RTM_OVER_SOCKET_MODE,
     "legacy_custom_bots_deprecated": _LEGACY,
     "link_disabled": _DISABLED,
     "token_revoked": _NEW_TOKEN,
