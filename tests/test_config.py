@@ -65,6 +65,13 @@ def test_socket_mode_always_has_the_relay_and_an_app_token():
     assert (bot.token, bot.app_token) == ("keyring", "keyring")
 
 
+def test_a_socket_mode_bot_may_present_rtm_to_its_programs():
+    bot = only_bot('[bots.a]\ntransport = "socket"\nrelay = "rtm"')
+    assert bot.relay == "rtm"
+    assert bot.token == "keyring"
+    assert as_json(parse('[bots.a]\ntransport = "socket"\nrelay = "rtm"', FOLDER))["bots"][0]["relay"] == "rtm"
+
+
 def test_bots_stand_in_the_order_of_the_file():
     assert [bot.name for bot in parse("[bots.b]\n[bots.a]\n[bots.c]", FOLDER).bots] == ["b", "a", "c"]
 
@@ -141,7 +148,9 @@ def test_faults_name_the_file(tmp_path):
         ("bots = 3", ["[bots.NAME]"]),
         ("[[bots]]", ["[bots.NAME]"]),
         ("[bots]\na = 1", ["bots.a", "table"]),
-        ("[bots.a]\nrelay = 'yes'", ["bots.a.relay", "true or false"]),
+        ("[bots.a]\nrelay = 'yes'", ["bots.a.relay", 'true, false or "rtm"']),
+        ("[bots.a]\nrelay = 1", ["bots.a.relay", 'true, false or "rtm"']),
+        ("[bots.a]\nrelay = 'rtm'", ["bots.a.relay", "Socket Mode only", 'transport = "socket"']),
         ("[bots.a]\ntoken = 3", ["bots.a.token", "text in quotes"]),
         ("[bots.a]\ntransport = 'events'", ["bots.a.transport", '"rtm" or "socket"']),
         ("[bots.a]\ntransport = 1", ["bots.a.transport"]),
@@ -269,5 +278,5 @@ def test_any_values_are_a_whole_bot_or_one_sentence(settings):
     except ConfigError as error:
         message = str(error)
     assert "bots.a" in message or (
-        bot.api_url.endswith("/") and bot.relay in {True, bot.transport == "socket"}
+        bot.api_url.endswith("/") and bot.relay in ({"rtm", True} if bot.transport == "socket" else {True, False})
     )

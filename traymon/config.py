@@ -34,7 +34,8 @@ class BotConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One bot as configured; everything checked and made absolute.
 
     ``token`` is ``None`` only for a Socket Mode bot from the environment that has no bot token, and ``app_token`` only
-    with RTM. A Socket Mode bot works without its bot token: what cannot be read there is done without.
+    with RTM. A Socket Mode bot works without its bot token, unless it presents RTM: what cannot be read there is done
+    without. ``relay`` says whether programs may ride on the link; ``"rtm"``, for Socket Mode only, that those of RTM may.
     """
 
     name: str
@@ -42,7 +43,7 @@ class BotConfig(msgspec.Struct, frozen=True, kw_only=True):
     token: TokenSource | None
     app_token: TokenSource | None = None
     api_url: str = DEFAULT_API_URL
-    relay: bool = False
+    relay: bool | Literal["rtm"] = False
     proxy: str | None = None
     ca_file: Path | None = None
 
@@ -69,7 +70,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     token: str = "keyring"  # noqa: S105 - where the token is
     app_token: str | None = None
     api_url: str = DEFAULT_API_URL
-    relay: bool | None = None
+    relay: bool | Literal["rtm"] | None = None
     proxy: str | None = None
     ca_file: str | None = None
 
@@ -200,6 +201,13 @@ def _bot(name: str, table: object, folder: Path) -> BotConfig:
                 '{setting} is for Socket Mode only: set transport = "socket", or remove it.'
             ).format(setting=f"{where}.app_token")
         )
+    if entry.relay == "rtm" and not is_socket:
+        raise ConfigError(
+            words.gettext(
+                '{setting} = "rtm" is for Socket Mode only: set transport = "socket", or relay = true, as this bot is '
+                "connected by RTM itself."
+            ).format(setting=f"{where}.relay")
+        )
     if is_socket and entry.relay is False:
         raise ConfigError(
             words.gettext(
@@ -213,7 +221,7 @@ def _bot(name: str, table: object, folder: Path) -> BotConfig:
         token=_source(entry.token, f"{where}.token", folder),
         app_token=_source(entry.app_token or "keyring", f"{where}.app_token", folder) if is_socket else None,
         api_url=check_api_url(entry.api_url, f"{where}.api_url"),
-        relay=is_socket or bool(entry.relay),
+        relay="rtm" if entry.relay == "rtm" else is_socket or bool(entry.relay),
         proxy=None if entry.proxy is None else _checked_proxy(entry.proxy, f"{where}.proxy"),
         ca_file=None if entry.ca_file is None else _absolute(entry.ca_file, folder),
     )
@@ -274,14 +282,16 @@ def _unknown(in_table: bool, guessed: bool) -> str:
 # By the name that msgspec has for the type expected.
 _TYPES = {
     "str": words.mark('{setting} must be text in quotes ("…").'),
-    "bool": words.mark("{setting} must be true or false."),
 }
+_RELAY = words.mark('{setting} must be true, false or "rtm".')
 
 
 def _type_sentence(where: str, error: str) -> str:
     """msgspec's message in plain words. It names types and the setting, never the value that was given."""
     field = re.search(r"\$\.(\w+)", error)
     setting = f"{where}.{field[1]}" if field else where
+    if setting == f"{where}.relay":
+        return words.gettext(_RELAY).format(setting=setting)
     if "enum value" in error:
         return words.gettext('{setting} must be "rtm" or "socket".').format(setting=setting)
     expected = re.search(r"Expected `(\w+)", error)

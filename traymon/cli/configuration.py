@@ -38,8 +38,9 @@ def check(context: Context) -> None:
         for which, source in (("token", bot.token), ("app_token", bot.app_token)):
             if source is None:
                 continue
-            # Socket Mode needs the app token only; a bot token is read where there is one.
-            optional = which == "token" and bot.transport == "socket" and source == "keyring"
+            # Socket Mode needs the app token only, unless it presents RTM; a bot token is read where there is one.
+            needed = which == "app_token" or bot.transport == "rtm" or bot.relay == "rtm"
+            optional = not needed and source == "keyring"
             problems += _check_token(context, source, bot.name, which, optional=optional)
         if bot.ca_file is not None and not bot.ca_file.is_file():
             click.echo("  " + words.gettext("ca_file: there is no file {path}").format(path=bot.ca_file))

@@ -25,3 +25,5 @@ class RelayedBot:
     """What a program gives in place of the bot token."""
     local_app_token: str = field(repr=False)
     """What a program gives in place of the app-level token; RTM has no use for it."""
+    presents_rtm: bool = False
+    """Programs of RTM may attach to a Socket Mode link, too."""
