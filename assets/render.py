@@ -8,11 +8,15 @@ from a dark panel, and no colours but those of :data:`ON_DARK`. Each is rendered
 - ``template``, black and without the rim: macOS takes a menu bar icon's alpha alone and paints it itself.
 """
 
+import io
+import struct
 import sys
 import xml.etree.ElementTree as ET
+import zlib
 from pathlib import Path
 
 import resvg_py
+from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 FOLDERS = ("icons", "badges")
@@ -70,7 +74,18 @@ def render_application(size: int) -> bytes:
 
 
 def _png(svg: str, size: int) -> bytes:
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size))
+    """Its rows stored as they are: so the running traymon can take it apart by itself (traymon/tray/pixmaps.py)."""
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size))
+    rgba = Image.open(io.BytesIO(png)).convert("RGBA").tobytes()
+    stride = 4 * size
+    rows = b"".join(b"\0" + rgba[at : at + stride] for at in range(0, len(rgba), stride))
+    header = struct.pack(">IIBBBBB", size, size, 8, 6, 0, 0, 0)
+    chunks = _chunk(b"IHDR", header), _chunk(b"IDAT", zlib.compress(rows, 9)), _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _without_halo(svg: str) -> str:

@@ -53,7 +53,7 @@ def test_what_is_not_installed_cannot_be_started(tmp_path, monkeypatch):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(command.sysconfig, "get_path", lambda name, scheme=None: str(tmp_path))
-    monkeypatch.setattr(command.metadata, "distribution", none)
+    monkeypatch.setattr(metadata, "distribution", none)
     with pytest.raises(AutostartError, match="not installed"):
         system_autostart(Profile.default())
     done = run("autostart", "status")

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from traymon.tray import icons
+from traymon.tray import icons, pixmaps
 from traymon.tray.base import IconName
 from traymon.tray.icons import APPLICATION_SIZES, LARGE, SIZES, Look, application_icon, icon_image
 
@@ -183,7 +183,7 @@ def test_the_application_has_an_icon_of_its_own(size: int) -> None:
 def test_found_inside_an_installed_package_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "traymon"
     shutil.copytree(ASSETS / "icons" / "png", package / "assets" / "icons" / "png")
-    monkeypatch.setattr(icons, "__file__", str(package / "tray" / "icons.py"))
-    assert icons._folder() == package / "assets"
+    monkeypatch.setattr(pixmaps, "__file__", str(package / "tray" / "pixmaps.py"))
+    assert pixmaps.assets() == package / "assets"
     icons._icon_image.cache_clear()
     assert icon_image(IconName.ONLINE, 16).size == (16, 16)

@@ -16,6 +16,7 @@ from traymon.tray import sni
 from traymon.tray.base import IconName, MenuItem, TrayView
 from traymon.tray.choose import LinuxTray, choose_tray
 from traymon.tray.icons import icon_image
+from traymon.tray.pixmaps import pixmap
 from traymon.tray.sni import SniTray
 
 StartBus = Callable[..., tuple[Program, str]]
@@ -280,7 +281,7 @@ def test_views_from_many_threads_end_with_the_last(
         thread.join()
     show(panel, under_test, item, a_view(IconName.AWAY))
     data = bytes(panel.property(item, "IconPixmap")[0][2])
-    assert data == sni.argb(icon_image(IconName.AWAY, 22))[2]
+    assert data == pixmap(IconName.AWAY, 22)[2]
 
 
 def test_stopped_before_it_ran(session_bus: str) -> None:

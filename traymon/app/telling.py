@@ -133,7 +133,7 @@ def system_notifier(tray: object, bus_address: str | None, say: Callable[[str], 
 def _picture(kind: Kind) -> Path | None:
     """The icon that says the same."""
     from traymon.tray.base import IconName
-    from traymon.tray.icons import icon_file
+    from traymon.tray.pixmaps import icon_file
 
     icons = {
         Kind.PERSON: IconName.REFUSED,

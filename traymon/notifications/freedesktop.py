@@ -7,7 +7,6 @@ or restarts, and a bus that goes away, are ordinary: what still matters is shown
 
 import asyncio
 import contextlib
-import html
 import logging
 import threading
 from collections import OrderedDict
@@ -351,7 +350,7 @@ class _Session:
     def _body(self, show: Show) -> str:
         """Where the server reads markup, what looks like it must be text."""
         assert self._capabilities is not None
-        return html.escape(show.body, quote=False) if "body-markup" in self._capabilities else show.body
+        return words.as_markup(show.body) if "body-markup" in self._capabilities else show.body
 
     def _actions(self, show: Show) -> list[str]:
         """Names and labels in turn; ``default`` is a click on the text."""

@@ -1,25 +1,19 @@
 """Bringing a :class:`TrayView` to a pystray icon: the newest one only, and of it only what is different."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
-from PIL import Image
-
 from traymon.tray.base import LOG_ITEM, Clock, IconName, Newest, TrayView, time_of_day
-from traymon.tray.icons import icon_image
 from traymon.tray.pystray_api import text_by, to_menu
-
-LARGEST = 64
-"""Pixels of the picture given to pystray itself; our backends ask for the sizes they need."""
 
 
 class OwnIcon(Protocol):
     """What our backends have beyond pystray's ``Icon``."""
 
-    picture: Callable[[int], Image.Image] | None
-    icon: Any
     menu: Any
+
+    def set_icon(self, name: IconName, *, mixed: bool) -> None:
+        """Show this icon, in the sizes that the panel wants."""
 
     def post(self, action: Callable[[], None]) -> None:
         """Run ``action`` soon on the thread that owns the icon."""
@@ -44,8 +38,7 @@ class Drawer:
         """Bring the icon up to date, changing only what is different."""
         before, view = self._drawn, self._newest.view
         if before is None or (view.icon, view.mixed) != (before.icon, before.mixed):
-            self._icon.picture = partial(icon_image, view.icon, mixed=view.mixed)
-            self._icon.icon = icon_image(view.icon, LARGEST, mixed=view.mixed)
+            self._icon.set_icon(view.icon, mixed=view.mixed)
         if before is None or _texts(view) != _texts(before):
             self._icon.set_text(view.title, view.tooltip, attention=view.icon is IconName.REFUSED)
         if before is None or view.menu != before.menu:

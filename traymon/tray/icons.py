@@ -8,11 +8,11 @@ import io
 from collections.abc import Callable
 from enum import StrEnum
 from functools import lru_cache
-from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
 from traymon.tray.base import IconName
+from traymon.tray.pixmaps import LARGE, assets
 
 
 class Look(StrEnum):
@@ -28,7 +28,6 @@ class Look(StrEnum):
     """Black: macOS takes the alpha alone and paints it itself."""
 
 
-LARGE = 128
 SIZES = {
     Look.OUTLINED: (16, 22, 24, 32, 44, 48, 64, 96, LARGE),
     Look.LIGHT: (16, 32, 64, LARGE),
@@ -51,11 +50,6 @@ def icon_image(name: IconName, size: int, *, look: Look = Look.OUTLINED, mixed: 
     ValueError for a size below one.
     """
     return _icon_image(name, size, look, mixed)
-
-
-def icon_file(name: IconName) -> Path:
-    """The file of a large icon that reads on any ground: for notifications."""
-    return _folder() / f"icons/png/{Look.OUTLINED}/{name}-{LARGE}.png"
 
 
 def application_icon(size: int) -> Image.Image:
@@ -81,14 +75,7 @@ def _sized(size: int, known: tuple[int, ...], path: Callable[[int], str]) -> Ima
         raise ValueError("an icon has at least one pixel")
     source = next((each for each in known if each >= size), known[-1])
     # Not Image.open, which loads the readers of four other formats first.
-    content = io.BytesIO((_folder() / path(source)).read_bytes())
+    content = io.BytesIO((assets() / path(source)).read_bytes())
     with PngImagePlugin.PngImageFile(content) as picture:
         image = picture.convert("RGBA")
     return image if source == size else image.resize((size, size), Image.Resampling.LANCZOS)
-
-
-def _folder() -> Path:
-    """``traymon/assets`` in an installed package, else ``assets`` beside the package in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    packaged = package / "assets"
-    return packaged if packaged.is_dir() else package.parent / "assets"

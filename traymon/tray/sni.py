@@ -13,18 +13,22 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from dbus_fast import DBusError, Message, MessageType
 from dbus_fast.aio import MessageBus
-from PIL import Image
 
 from traymon import words
-from traymon.tray.base import Clock, Newest, TrayView, time_of_day
+from traymon.tray.base import Clock, IconName, Newest, TrayView, time_of_day
 from traymon.tray.dbusmenu import Change, MenuModel
 from traymon.tray.drawing import Drawer
+from traymon.tray.pixmaps import argb, pixmap
 from traymon.tray.pystray_api import BaseIcon
 from traymon.tray.sni_objects import ITEM_PATH, MENU_PATH, ItemObject, MenuObject
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _log = logging.getLogger(__name__)
 
@@ -60,17 +64,11 @@ for _name in ("message_bus", "send_reply", "aio.message_bus", "aio.message_reade
     logging.getLogger(f"dbus_fast.{_name}").addFilter(_lower)
 
 
-def argb(image: Image.Image) -> list[Any]:
-    """One pixmap: width, height, and the pixels as ARGB32 in network byte order."""
-    red, green, blue, alpha = image.convert("RGBA").split()
-    return [image.width, image.height, Image.merge("RGBA", (alpha, red, green, blue)).tobytes()]
-
-
 class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
     """pystray's ``Icon`` on a session bus.
 
-    Beyond pystray: ``picture`` draws the icon in a given size (else ``icon`` is scaled), ``tooltip`` stands below the
-    title, ``attention`` asks the host to make the icon stand out, ``on_host`` is told whether a panel shows the icon,
+    Beyond pystray: ``set_icon`` shows one of our icons (else ``icon`` is scaled), ``tooltip`` stands below the title,
+    ``attention`` asks the host to make the icon stand out, ``on_host`` is told whether a panel shows the icon,
     ``on_other_click`` of a middle click, and of any on a host that knows no dbusmenu; ``on_ready`` is called when
     posting begins to work. All callbacks come from the bus thread and must return at once.
     """
@@ -86,7 +84,7 @@ class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.picture: Callable[[int], Image.Image] | None = None
+        self._drawn: Callable[[int], list[Any]] = self._scaled
         self.tooltip = ""
         self.attention = False
         self.on_other_click = on_other_click
@@ -105,6 +103,11 @@ class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
 
     def __del__(self) -> None:
         """Nothing: run() has let go of the bus when it returned."""
+
+    def set_icon(self, name: IconName, *, mixed: bool) -> None:
+        """Show this icon."""
+        self._drawn = partial(pixmap, name, mixed=mixed)
+        self.icon = name
 
     def set_text(self, title: str, tooltip: str, *, attention: bool) -> None:
         """Show both texts; ``attention`` when a person must act."""
@@ -153,8 +156,7 @@ class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
         self.post(lambda: self._tell("new_status"))
 
     def _update_icon(self) -> None:
-        source = self.picture or self._scaled
-        self.pixmaps = [argb(source(size)) for size in PIXMAP_SIZES]
+        self.pixmaps = [self._drawn(size) for size in PIXMAP_SIZES]
         self._icon_valid = True
         self.post(lambda: self._tell("new_icon"))
 
@@ -164,9 +166,10 @@ class Icon(BaseIcon):  # type: ignore[misc] # pystray has no types
     def _update_menu(self) -> None:
         self.post(self.refresh_menu)
 
-    def _scaled(self, size: int) -> Image.Image:
+    def _scaled(self, size: int) -> list[Any]:
+        """What was given to pystray's own ``icon``."""
         image: Image.Image = self._icon
-        return image.resize((size, size), Image.Resampling.LANCZOS)
+        return [size, size, argb(image.convert("RGBA").resize((size, size)).tobytes())]
 
     # On the bus thread
 

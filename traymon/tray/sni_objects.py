@@ -18,6 +18,7 @@ from dbus_fast.annotations import (
 )
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 
+from traymon import words
 from traymon.tray.dbusmenu import Change, chosen_properties
 
 if TYPE_CHECKING:
@@ -29,11 +30,6 @@ MENU_PATH = "/StatusNotifierItem/Menu"
 _READ = PropertyAccess.READ
 _Pixmaps = Annotated[list[list[Any]], DBusSignature("a(iiay)")]
 _ToolTip = Annotated[list[Any], DBusSignature("(sa(iiay)ss)")]
-
-
-def _escaped(text: str) -> str:
-    """The specification lets a tooltip's text carry markup; ours is plain."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 class ItemObject(ServiceInterface):
@@ -97,9 +93,9 @@ class ItemObject(ServiceInterface):
 
     @dbus_property(_READ, "ToolTip")
     def tool_tip(self) -> _ToolTip:
-        # Hosts set the first in bold above the second.
+        # Hosts set the first in bold above the second, which the specification lets carry markup; ours is plain.
         first, _, rest = (self._icon.tooltip or str(self._icon.title)).partition("\n")
-        return ["", [], first, _escaped(rest)]
+        return ["", [], first, words.as_markup(rest)]
 
     @dbus_property(_READ, "ItemIsMenu")
     def item_is_menu(self) -> DBusBool:

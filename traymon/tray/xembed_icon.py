@@ -27,6 +27,8 @@ from PIL import Image, ImageChops
 from Xlib import X, Xatom, Xutil
 
 from traymon.tray import pystray_api as _loaded_first  # noqa: F401 - chooses the backend before pystray is imported
+from traymon.tray.base import IconName
+from traymon.tray.icons import icon_image
 from traymon.tray.waker import Waker
 
 # isort: split
@@ -40,6 +42,9 @@ DOCK_DELAY_S = 0.3
 SMALLEST = 24
 """Pixels asked for, as pystray does; the panel decides."""
 
+LARGEST = 64
+"""Pixels of the picture given to pystray itself; what is drawn has the size that the panel gives."""
+
 LEFT = 1
 OTHERS = (2, 3)
 """Middle and right. Numbers above are the wheel."""
@@ -51,9 +56,9 @@ _OPAQUE = 128
 class Icon(_xorg.Icon):  # type: ignore[misc] # pystray has no types
     """pystray's ``Icon`` for X11. Make it and ``run()`` it on one thread.
 
-    Beyond pystray: ``picture`` draws the icon in a given size, ``on_host`` is told whether a panel shows the icon,
-    ``on_other_click`` of a click that is not the left one. Callbacks come from the icon's thread and must return at
-    once. Raises Xlib's errors when the display cannot be opened.
+    Beyond pystray: ``set_icon`` shows one of our icons in the panel's size, ``on_host`` is told whether a panel shows
+    the icon, ``on_other_click`` of a click that is not the left one. Callbacks come from the icon's thread and must
+    return at once. Raises Xlib's errors when the display cannot be opened.
     """
 
     _window: Any
@@ -78,7 +83,7 @@ class Icon(_xorg.Icon):  # type: ignore[misc] # pystray has no types
         self._docks_at: float | None = None
         self._size = (SMALLEST, SMALLEST)
         self._alpha = False
-        self.picture: Callable[[int], Image.Image] | None = None
+        self._picture: Callable[[int], Image.Image] | None = None
         super().__init__(*args, **kwargs)
         # pystray's constructor puts Xlib's own handler back, which prints.
         self._display.set_error_handler(_note_error)
@@ -90,6 +95,11 @@ class Icon(_xorg.Icon):  # type: ignore[misc] # pystray has no types
         """Give up the display; the panel then removes the icon."""
         with contextlib.suppress(Exception):
             self._display.close()
+
+    def set_icon(self, name: IconName, *, mixed: bool) -> None:
+        """Show this icon."""
+        self._picture = partial(icon_image, name, mixed=mixed)
+        self.icon = icon_image(name, LARGEST, mixed=mixed)
 
     def post(self, action: Callable[[], None]) -> None:
         """Run ``action`` on the icon's thread: at once when called there."""
@@ -326,7 +336,9 @@ class Icon(_xorg.Icon):  # type: ignore[misc] # pystray has no types
         if side < 2 or not self._icon or not self._hosted:
             return
         image = (
-            self.picture(side) if self.picture else self._icon.resize((side, side), Image.Resampling.LANCZOS)
+            self._picture(side)
+            if self._picture
+            else self._icon.resize((side, side), Image.Resampling.LANCZOS)
         )
         at = ((self._size[0] - side) // 2, (self._size[1] - side) // 2)
         try:

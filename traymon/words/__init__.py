@@ -19,7 +19,7 @@ from traymon.words.demo import (
     demo_summary,
     demo_team,
 )
-from traymon.words.escapes import printable, to_terminal
+from traymon.words.escapes import as_markup, printable, to_terminal
 from traymon.words.language import (
     choose,
     gettext,
@@ -46,6 +46,7 @@ from traymon.words.times import clock_time, day, duration, local_time, month, nu
 
 __all__ = [
     "answer",
+    "as_markup",
     "cannot_open_log",
     "cause",
     "choose",

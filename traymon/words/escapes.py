@@ -42,3 +42,8 @@ def to_terminal(stream: TextIO | None) -> Callable[[str], None]:
             stream.flush()
 
     return say
+
+
+def as_markup(text: str) -> str:
+    """``text`` for a place that reads markup: it is shown as it is. (``html.escape`` brings 2,000 named characters.)"""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

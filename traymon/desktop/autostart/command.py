@@ -6,7 +6,6 @@ import sys
 import sysconfig
 from collections.abc import Sequence
 from enum import Enum, auto
-from importlib import metadata
 from pathlib import Path
 
 from traymon import words
@@ -48,6 +47,8 @@ def _program() -> list[str]:
         script = os.path.join(folder, "traymon")
         if os.access(script, os.X_OK) and os.path.isfile(script):
             return [script]
+    from importlib import metadata
+
     try:
         metadata.distribution("traymon")
     except metadata.PackageNotFoundError:
