@@ -1,7 +1,9 @@
 """The docs name everything that has a name: each cause, state, variable and layer; and nothing that is not there."""
 
 import ast
+import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests import catalogue
+from tests.docpages import PAGES, spans
 from traymon import words
 from traymon.keeper.core.causes import Cause
 from traymon.keeper.core.effects import SILENT_KINDS, NoteKind
 from traymon.keeper.core.states import State
+from traymon.paths import Profile
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -138,6 +142,33 @@ def test_the_search_finds_what_is_read():
 def test_every_environment_variable_is_explained():
     named = first_column(section("configuration.md", "Environment variables"))
     assert set(variables()) - NONE - set(named) == set()
+
+
+# Files
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the pages name Linux's folders")
+def test_every_file_of_the_user_is_where_the_pages_say(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("XDG_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", "/home/you")
+    profile = Profile.default()
+    files = [
+        profile.config_file,
+        profile.tokens,
+        profile.db,
+        profile.text_log,
+        profile.report,
+        profile.diagnostics,
+    ]
+    files += [profile.relay_settings, profile.relay_settings.with_name("relay-bots.json")]
+    files += [Path("/home/you/.config/autostart/traymon.desktop")]
+    known = {str(each) for file in files for each in (file, *file.parents)}
+    named = {
+        span for page in PAGES for span in spans(page) if span.startswith(("~/.config", "~/.local/state"))
+    }
+    assert len(named) > 6
+    assert {span for span in named if span.replace("~", "/home/you").rstrip("/") not in known} == set()
 
 
 # The recipes
