@@ -69,7 +69,9 @@ def test_a_socket_mode_bot_may_present_rtm_to_its_programs():
     bot = only_bot('[bots.a]\ntransport = "socket"\nrelay = "rtm"')
     assert bot.relay == "rtm"
     assert bot.token == "keyring"
-    assert as_json(parse('[bots.a]\ntransport = "socket"\nrelay = "rtm"', FOLDER))["bots"][0]["relay"] == "rtm"
+    assert (
+        as_json(parse('[bots.a]\ntransport = "socket"\nrelay = "rtm"', FOLDER))["bots"][0]["relay"] == "rtm"
+    )
 
 
 def test_bots_stand_in_the_order_of_the_file():
@@ -278,5 +280,6 @@ def test_any_values_are_a_whole_bot_or_one_sentence(settings):
     except ConfigError as error:
         message = str(error)
     assert "bots.a" in message or (
-        bot.api_url.endswith("/") and bot.relay in ({"rtm", True} if bot.transport == "socket" else {True, False})
+        bot.api_url.endswith("/")
+        and bot.relay in ({"rtm", True} if bot.transport == "socket" else {True, False})
     )

@@ -35,7 +35,7 @@ class BotConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     ``token`` is ``None`` only for a Socket Mode bot from the environment that has no bot token, and ``app_token`` only
     with RTM. A Socket Mode bot works without its bot token, unless it presents RTM: what cannot be read there is done
-    without. ``relay`` says whether programs may ride on the link; ``"rtm"``, for Socket Mode only, that those of RTM may.
+    without. ``relay`` says whether programs may ride on the link; ``"rtm"``, with Socket Mode only: those of RTM, too.
     """
 
     name: str

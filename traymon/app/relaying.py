@@ -64,6 +64,7 @@ class Relaying:
             identity=identity,
             local_token=tokens.token,
             local_app_token=tokens.app_token,
+            presents_rtm=bot.relay == "rtm",
         )
         self._transports = {**self._transports, bot.name: bot.transport}
         self._note(bot.name, 0, "none")

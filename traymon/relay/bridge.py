@@ -6,18 +6,35 @@ import logging
 import queue
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from traymon import words
 from traymon.desktop.clocks import Clocks
 from traymon.relay.bots import RelayedBot
+from traymon.relay.calling import Asking, Caller, Spawn
 from traymon.relay.core import RtmHub, SocketHub
 from traymon.relay.core import events as ev
-from traymon.relay.core.effects import CutProgram, Effect, NoteKind, ProgramNote, Settled, ToProgram, ToSlack
+from traymon.relay.core.effects import CutProgram, NoteKind, ProgramNote, Settled, ToProgram, ToSlack
 from traymon.relay.core.rtm import FIRST_ID, LAST_ID
+from traymon.relay.methods import Transport
 from traymon.relay.programs import Program
-from traymon.relay.sockets import SILENT, SLOW, Code, ProgramSocket
+from traymon.relay.sockets import SILENT, SLOW, Code, OnTaken, ProgramSocket
+from traymon.relay.translation import PresentedRtmHub
+from traymon.relay.translation.events import Why
+from traymon.relay.translation.signals import (
+    Call,
+    Called,
+    Give,
+    NotGiven,
+    PresentedEffect,
+    PresentedEvent,
+    SocketAttached,
+    Taken,
+)
 from traymon.slackwire import frames
+from traymon.slackwire.api import ConnectAnswer, Identity
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +59,8 @@ _NONSENSE = words.mark(
 )
 _UP = frozenset({NoteKind.SENT, NoteKind.ACKED})
 _JOIN_LIMIT_S = 0.2
+_MOST_KINDS = 200
+"""Of events, that are counted: Slack has some fifty that RTM has not."""
 
 
 class Attached:
@@ -71,22 +90,33 @@ class Bridge:
         loop: asyncio.AbstractEventLoop,
         clocks: Clocks,
         on_programs: OnPrograms,
-        on_link: Callable[["Bridge"], None],
+        *,
+        on_identity: Callable[["Bridge", ConnectAnswer | Identity], None],
+        spawn: Spawn,
         say: Callable[[str], None],
     ) -> None:
-        """``on_link`` is called on the loop when a link has come up; ``say`` takes sentences for people."""
+        """``on_identity`` is told on the loop who the bot is, at each link; ``say`` takes sentences for people."""
         self.bot = bot
+        self.speaks: frozenset[Transport] = frozenset(
+            {bot.transport, "rtm"} if bot.presents_rtm else {bot.transport}
+        )
+        """What programs may attach with."""
         self._say = say
         self._said: set[str] = set()  # why programs were cut off: each reason is told once
-        self._on_link = on_link
+        self._on_identity = on_identity
         self._clocks = clocks
         self._loop = loop
         self._on_programs = on_programs
-        self._hub: RtmHub | SocketHub = (
-            RtmHub(FIRST_ID + secrets.randbelow(LAST_ID - FIRST_ID))
-            if bot.transport == "rtm"
-            else SocketHub()
-        )
+        self._hub = _hub_of(bot)
+        self._caller = Caller(bot)
+        self._spawn = spawn
+        # Messages that are on their way by the Web API.
+        self._calls: set[asyncio.Task[None]] = set()
+        self._asking: Asking | None = None
+        if bot.presents_rtm:
+            self._asking = Asking(bot, self._caller, spawn, self._know, say)
+        self.not_given: Counter[str] = Counter()
+        """Events, by Slack's word for them, that were acknowledged though no program got them: RTM has no such."""
         # Replaced as a whole at each change, so that any thread may read it.
         self._attached: dict[int, Attached] = {}
         # Of links that another one took over: to be set once nothing is due on them.
@@ -105,11 +135,12 @@ class Bridge:
 
     # Programs
 
-    def attach(self, name: str, socket: ProgramSocket) -> int:
-        """A program's WebSocket is open; its number."""
+    def attach(self, name: str, socket: ProgramSocket, transport: Transport) -> int:
+        """A program's WebSocket is open; its number. ``transport`` is what it speaks, one of :attr:`speaks`."""
         number = next(_numbers)
         self._attached = {**self._attached, number: Attached(number, name, self._clocks.now(), socket)}
-        self.feed(ev.Attached(number, name))
+        as_socket = self.bot.presents_rtm and transport == "socket"
+        self.feed(SocketAttached(number, name) if as_socket else ev.Attached(number, name))
         self._tell()
         return number
 
@@ -141,6 +172,8 @@ class Bridge:
         self._sender.stop()
         if self._timer is not None:
             self._timer.cancel()
+        for call in self._calls:
+            call.cancel()
         for event in self._relieved.values():
             event.set()
         for each in self._attached.values():
@@ -152,26 +185,32 @@ class Bridge:
 
     # Anything that happens
 
-    def feed(self, event: ev.Event) -> None:
+    def feed(self, event: PresentedEvent) -> None:
         """Let the hub decide, and do what it asks."""
         if self._closed:
             return
         # Leavings that carrying out the effects brings about come after all of them.
         gone: dict[int, None] = {}
-        for effect in self._hub.receive(event, self._clocks.now()):
+        for effect in self._decide(event):
             self._carry_out(effect, gone)
         self._set_timer()
         for number in gone:
             self.detach(number)
 
-    def _carry_out(self, effect: Effect, gone: dict[int, None]) -> None:
+    def _decide(self, event: PresentedEvent) -> Sequence[PresentedEffect]:
+        now = self._clocks.now()
+        if isinstance(self._hub, PresentedRtmHub):
+            return self._hub.receive(event, now)
+        return self._hub.receive(cast("ev.Event", event), now)  # no other gives cause for the rest
+
+    def _carry_out(self, effect: PresentedEffect, gone: dict[int, None]) -> None:
         match effect:
             case ToProgram(number, text, event):
-                if program := self._attached.get(number):
-                    program.events += event
-                    if not program.socket.give(text):
-                        self._cut(program, Code.TRY_AGAIN_LATER.value, SLOW)
-                        gone[number] = None
+                self._give(number, text, gone, is_event=event)
+            case Give(number, text, ref):
+                self._give(number, text, gone, is_event=True, on_taken=lambda: self.feed(Taken(number, ref)))
+            case Call():
+                self._call(effect)
             case ToSlack(link, text):
                 self._sender.put(link, text)
             case Settled(link):
@@ -185,8 +224,42 @@ class Bridge:
                 if kind in _UP and (program := self._attached.get(number)):
                     program.sends += 1
                     program.last_send = self._clocks.now()
+            case NotGiven(kind, why):
+                self._count(kind, why)
             case _:
                 _log.debug("%s: %s", self.bot.name, effect)
+
+    def _give(
+        self,
+        number: int,
+        text: bytes,
+        gone: dict[int, None],
+        *,
+        is_event: bool,
+        on_taken: OnTaken | None = None,
+    ) -> None:
+        if program := self._attached.get(number):
+            program.events += is_event
+            if not program.socket.give(text, on_taken):
+                self._cut(program, Code.TRY_AGAIN_LATER.value, SLOW)
+                gone[number] = None
+
+    def _call(self, call: Call) -> None:
+        async def post() -> None:
+            answer = await self._caller.call(call.method, call.arguments)
+            if answer.why and answer.why not in self._said:
+                self._said.add(answer.why)
+                self._say(answer.why)
+            self.feed(Called(call.ref, answer.body, answer.failure, answer.retry_after_ms))
+
+        task = self._spawn(post())
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    def _count(self, kind: str, why: Why) -> None:
+        if kind in self.not_given or len(self.not_given) < _MOST_KINDS:
+            self.not_given[kind] += 1
+        _log.debug("%s: no program gets %s: %s", self.bot.name, words.printable(kind), why.value)
 
     def _cut(self, program: Attached, code: int, reason: str) -> None:
         program.socket.cut(code, reason)
@@ -233,9 +306,23 @@ class Bridge:
     def link_is_up(self, event: ev.LinkUp) -> None:
         """On the loop."""
         if not self._closed:
-            self._on_link(self)
+            if (who := self.bot.identity()) is not None:
+                self._know(who)
+            if self._asking is not None:
+                self._asking.ask()
             self.link_came.set()
             self.feed(event)
+
+    async def identity_came(self) -> None:
+        """Until Slack has said who the bot is. Whoever waits is to set a limit."""
+        if self._asking is not None:
+            await self._asking.until_known()
+        else:
+            await self.link_came.wait()
+
+    def _know(self, who: ConnectAnswer | Identity) -> None:
+        if not self._closed:
+            self._on_identity(self, who)
 
     def relieve(self, link: int, settled: threading.Event) -> None:
         """Another link took over. On the loop."""
@@ -253,6 +340,14 @@ class Bridge:
 
     def _failed(self, link: int, text: str) -> None:
         self.on_loop(lambda: self.feed(ev.SendFailed(link, text)))
+
+
+def _hub_of(bot: RelayedBot) -> RtmHub | SocketHub | PresentedRtmHub:
+    if bot.presents_rtm:
+        return PresentedRtmHub()
+    if bot.transport == "rtm":
+        return RtmHub(FIRST_ID + secrets.randbelow(LAST_ID - FIRST_ID))
+    return SocketHub()
 
 
 class _Lines:

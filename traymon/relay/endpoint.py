@@ -3,7 +3,8 @@
 1. Only this machine can reach it, no web page gets in (:mod:`traymon.relay.guard`), and every call needs a token that
    traymon made. It tells the bot; it is compared in constant time.
 2. ``rtm.connect``, ``rtm.start`` and ``apps.connections.open`` lead to a WebSocket here, by a ticket that works once
-   and for 30 s. Every other method is passed on to Slack (:mod:`traymon.relay.passing`).
+   and for 30 s; of a Socket Mode bot that presents RTM, each to one of its kind. Every other method is passed on to
+   Slack (:mod:`traymon.relay.passing`).
 3. Nothing of a token or a ticket is logged: there is no access log, and of an unexpected error only its type is told.
 """
 
@@ -14,8 +15,8 @@ import logging
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Literal
 
 from aiohttp import web
 from aiohttp.http import HttpVersion11
@@ -27,13 +28,13 @@ from traymon.relay.bridge import Bridge, OnPrograms, Send
 from traymon.relay.gate import Door, Gate
 from traymon.relay.guard import is_welcome
 from traymon.relay.identities import Identities, Known
-from traymon.relay.methods import TRANSPORT_OF, connect_answer
+from traymon.relay.methods import TRANSPORT_OF, Transport, connect_answer
 from traymon.relay.opening import read_opening
 from traymon.relay.passing import Passing, refusal
 from traymon.relay.programs import name_of
 from traymon.relay.sockets import ProgramSocket
 from traymon.relay.tokens import HOST, RelaySettings
-from traymon.slackwire.api import socket_body
+from traymon.slackwire.api import ConnectAnswer, Identity, socket_body
 from traymon.slackwire.tickets import Tickets
 
 _log = logging.getLogger(__name__)
@@ -91,8 +92,9 @@ class Endpoint:
         """Bots are still coming: a token that is not known may be that of one of them. Any thread may write it."""
         self._stopping = False
         self._tickets = Tickets(lambda: secrets.token_urlsafe(32), limit=_MOST_TICKETS)
-        # Whose ticket it is, and what the program calls itself. Oldest first, no more than there are tickets.
-        self._owners: dict[str, tuple[Bridge, str]] = {}
+        # Whose ticket it is, what the program calls itself, and what it speaks. Oldest first, no more than there are
+        # tickets.
+        self._owners: dict[str, tuple[Bridge, str, Transport]] = {}
         self._passing = Passing(say)
         self._said = ""  # about the port, since it was last had
         self._server: web.Server | None = None
@@ -101,6 +103,8 @@ class Endpoint:
         self._accepting: asyncio.Task[None] | None = None
         # Programs' WebSockets that are being served: waited for at the end.
         self._served: set[asyncio.Task[object]] = set()
+        # What bridges do beside their links and programs: ended, and waited for, at the end.
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Open the port and serve. A port that cannot be had is said, and tried again."""
@@ -132,6 +136,9 @@ class Endpoint:
             await asyncio.wait(self._served, timeout=limit_s / 2)
         for bridge in self.bridges.values():
             bridge.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._server is not None:
             self._server.pre_shutdown()
             await self._server.shutdown(limit_s / 4)
@@ -141,7 +148,16 @@ class Endpoint:
 
     def add(self, bot: RelayedBot, send: Send) -> Bridge:
         """Lend the link of ``bot``, which is not there yet."""
-        bridge = Bridge(bot, send, self._loop, self._clocks, self._on_programs, self._link_came, self._say)
+        bridge = Bridge(
+            bot,
+            send,
+            self._loop,
+            self._clocks,
+            self._on_programs,
+            on_identity=self._learn,
+            spawn=self._spawn,
+            say=self._say,
+        )
         self.bridges = {**self.bridges, bot.name: bridge}
         return bridge
 
@@ -231,9 +247,9 @@ class Endpoint:
         transport = TRANSPORT_OF.get(method)
         if transport is None:
             return await self._passing.handle(request, bridge.bot, opening)
-        if transport != bridge.bot.transport or (kind == "app") != (transport == "socket"):
+        if transport not in bridge.speaks or (kind == "app") != (transport == "socket"):
             return refusal("not_allowed_token_type")
-        return await self._lead_in(request, bridge, method)
+        return await self._lead_in(request, bridge, method, transport)
 
     def _find(self, tokens: Sequence[str]) -> tuple[Bridge, Kind] | None:
         """Whose token it is. All are compared, so that the time tells nothing."""
@@ -246,35 +262,43 @@ class Endpoint:
                     found = found or (bridge, "app")
         return found
 
-    async def _lead_in(self, request: web.BaseRequest, bridge: Bridge, method: str) -> web.StreamResponse:
+    async def _lead_in(
+        self, request: web.BaseRequest, bridge: Bridge, method: str, transport: Transport
+    ) -> web.StreamResponse:
         """Answer with a URL that leads to a WebSocket here."""
         name = name_of(request.query.get("client", ""), request.headers.get("User-Agent", ""))
-        if bridge.bot.transport == "socket":
-            return web.json_response(socket_body(self._url(bridge, name)))
+        if transport == "socket":
+            return web.json_response(socket_body(self._url(bridge, name, transport)))
         who = await self._identity(bridge)
         if who is None:
             return refusal(
                 "service_unavailable", words.gettext("traymon has not reached Slack yet"), status=503
             )
-        return web.json_response(connect_answer(who, self._url(bridge, name), old=method == "rtm.start"))
+        url = self._url(bridge, name, transport)
+        return web.json_response(connect_answer(who, url, old=method == "rtm.start"))
 
     async def _identity(self, bridge: Bridge) -> Known | None:
-        """Who the bot is; waited for where no link of its has ever been up."""
+        """Who the bot is; waited for where Slack has never said it."""
         if self._identities.get(bridge.bot.name) is None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._identity_wait_s):
-                    await bridge.link_came.wait()
+                    await bridge.identity_came()
         return self._identities.get(bridge.bot.name)
 
-    def _link_came(self, bridge: Bridge) -> None:
+    def _learn(self, bridge: Bridge, who: ConnectAnswer | Identity) -> None:
         """Slack has said who the bot is. Programs that were told otherwise are to ask again."""
-        who = bridge.bot.identity()
-        if who is not None and self._identities.learn(bridge.bot.name, who):
+        if self._identities.learn(bridge.bot.name, who):
             bridge.end_programs()
 
-    def _url(self, bridge: Bridge, name: str) -> str:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _url(self, bridge: Bridge, name: str, transport: Transport) -> str:
         ticket = self._tickets.issue(self._clocks.now())
-        self._owners[ticket] = bridge, name
+        self._owners[ticket] = bridge, name, transport
         while len(self._owners) > _MOST_TICKETS:
             del self._owners[next(iter(self._owners))]
         # Never wss: slack_sdk speaks TLS on port 443 alone.
@@ -283,20 +307,23 @@ class Endpoint:
     async def _link(self, request: web.BaseRequest, door: Door, ticket: str) -> web.StreamResponse:
         """A program's WebSocket, from the handshake to its end."""
         good = self._tickets.redeem(ticket, self._clocks.now())
-        bridge, name = self._owners.pop(ticket, (None, ""))
-        if not good or bridge is None or self.bridges.get(bridge.bot.name) is not bridge:
+        owner = self._owners.pop(ticket, None)
+        if not good or owner is None:
+            return _refused()
+        bridge, name, transport = owner
+        if self.bridges.get(bridge.bot.name) is not bridge:
             return _refused()
         if len(bridge.programs()) >= MOST_PROGRAMS:
             return refusal("too_many_websockets", status=503)
         given = request.query.get("client", "")
         socket = ProgramSocket(
-            says_why_in_a_frame=bridge.bot.transport == "socket",
+            says_why_in_a_frame=transport == "socket",
             ping_each_s=self._ping_each_s,
             most_unanswered=self._most_unanswered,
         )
         await socket.open(request)
         door.attached()
-        number = bridge.attach(name_of(given, "") if given else name, socket)
+        number = bridge.attach(name_of(given, "") if given else name, socket, transport)
         task = asyncio.current_task()
         assert task is not None
         self._served.add(task)

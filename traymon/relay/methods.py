@@ -5,7 +5,9 @@ from typing import Literal
 from traymon.relay.identities import Known
 from traymon.slackwire.api import connect_body
 
-TRANSPORT_OF: dict[str, Literal["rtm", "socket"]] = {
+Transport = Literal["rtm", "socket"]
+
+TRANSPORT_OF: dict[str, Transport] = {
     "rtm.connect": "rtm",
     "rtm.start": "rtm",
     "apps.connections.open": "socket",

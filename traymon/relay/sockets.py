@@ -3,6 +3,10 @@
 Every message waits in a queue of its own until the program takes it, so none waits for another program. A queue that
 grows beyond its bounds means a program that does not read: it is cut. Pings are answered here, and sent as Slack does.
 
+That a program has read a message is proven by the pong to a ping sent behind it: what lies in a socket's buffer, a
+program that hangs never reads. RFC 6455, 5.5.3, has every client echo a ping's payload, and allows one pong for all
+pings that wait; so each names how many messages came before it.
+
 How a program is cut decides whether it comes back. botkit 0.4.2 and its like reconnect only where no close frame came
 (their 1006); all other clients tried do so too. So over RTM traymon says why in an ``error`` event, as Slack does, and
 hangs up. Clients of Socket Mode come back after any close code, and soonest after a close frame: there it says why.
@@ -46,6 +50,10 @@ _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 SLOW = "too slow: it did not read what Slack sent"
 SILENT = "silent: it answered no ping for a minute"
 
+_PROOF = b"traymon "
+_LONGEST_NUMBER = 20  # digits of any number that is given
+OnTaken = Callable[[], None]
+
 _DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY})
 
 
@@ -79,8 +87,11 @@ class ProgramSocket:
             timeout=_CUT_LIMIT_S,
         )
         self._transport: asyncio.Transport | None = None
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[tuple[bytes, OnTaken | None]] = deque()
         self._waiting_bytes = 0
+        self._to_prove = 0  # messages written so far that are to be proven
+        # Those that are not yet, by their number. A program that answers no ping proves none: the oldest go.
+        self._unproven: deque[tuple[int, OnTaken]] = deque(maxlen=MOST_WAITING)
         self._something = asyncio.Event()  # to be written, or the end
         self._ending = False
         self._unanswered = 0  # pings since the last sign of life
@@ -95,15 +106,18 @@ class ProgramSocket:
         self._transport = request.transport
         self._writer = asyncio.create_task(self._write())
 
-    def give(self, text: bytes) -> bool:
-        """Send ``text`` as soon as the program takes it; ``False``: too much is waiting, and it must be cut."""
+    def give(self, text: bytes, on_taken: OnTaken | None = None) -> bool:
+        """Send ``text`` as soon as the program takes it; ``False``: too much is waiting, and it must be cut.
+
+        ``on_taken`` is called once the program has read it, if it ever does.
+        """
         if self._ending or self._farewell is not None:
             return True
         if self._waiting and (
             len(self._waiting) >= MOST_WAITING or self._waiting_bytes + len(text) > MOST_WAITING_BYTES
         ):
             return False
-        self._waiting.append(text)
+        self._waiting.append((text, on_taken))
         self._waiting_bytes += len(text)
         self._something.set()
         return True
@@ -157,16 +171,33 @@ class ProgramSocket:
             elif message.type is WSMsgType.PING:
                 with contextlib.suppress(ConnectionError):
                     await self._ws.pong(message.data)
-            elif message.type is not WSMsgType.PONG:
+            elif message.type is WSMsgType.PONG:
+                self._proven(bytes(message.data))
+            else:
                 return  # closed by the program, or broken
+
+    def _proof(self) -> bytes:
+        """A ping's payload, whose pong proves all that was written before it."""
+        return b"%s%d" % (_PROOF, self._to_prove)
+
+    def _proven(self, payload: bytes) -> None:
+        number = payload.removeprefix(_PROOF)
+        if not payload.startswith(_PROOF) or not number.isdigit() or len(number) > _LONGEST_NUMBER:
+            return  # sent unasked
+        while self._unproven and self._unproven[0][0] <= int(number):
+            self._unproven.popleft()[1]()
 
     async def _write(self) -> None:
         with contextlib.suppress(ConnectionError):
             while self._waiting or not self._ending:
                 while self._waiting:
-                    text = self._waiting.popleft()
+                    text, on_taken = self._waiting.popleft()
                     self._waiting_bytes -= len(text)
                     await self._ws.send_frame(text, WSMsgType.TEXT)
+                    if on_taken is not None:
+                        self._to_prove += 1
+                        self._unproven.append((self._to_prove, on_taken))
+                        await self._ws.ping(self._proof())
                 self._something.clear()
                 if not self._ending:
                     await self._something.wait()
@@ -209,11 +240,12 @@ class ProgramSocket:
                 # It waits where the program reads nothing.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._ping_each_s):
-                        await self._ws.ping(b"traymon")
+                        await self._ws.ping(self._proof())
 
     def _forget(self) -> None:
         self._waiting.clear()
         self._waiting_bytes = 0
+        self._unproven.clear()
 
 
 def _reset(transport: asyncio.Transport) -> None:
