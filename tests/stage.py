@@ -21,6 +21,7 @@ from typing import IO, Any
 import pytest
 
 from tests.required import need_programs
+from tests.sessionlog_kit import assert_pairs, assert_projected, assert_tiles
 from tests.support import PATIENCE_S, events
 from traymon.desktop.control import NotRunning, ask
 from traymon.paths import Profile
@@ -128,6 +129,13 @@ class Stage:
         told = events(self.profile, bot, "start", "stop")
         assert [event.kind for event in told] == ["start", "stop"] * stops
         assert told[-1].cause == "quit"
+
+    def assert_whole(self, bot: str = "bot", *, stops: int = 1) -> None:
+        """:meth:`assert_logged`, and nothing is missing: spans tile, and the text log has every event's line."""
+        self.assert_logged(bot, stops=stops)
+        assert_tiles(self.profile.db)
+        assert_pairs(self.profile.db)
+        assert_projected(self.profile.db, self.profile.text_log)
 
 
 @contextlib.contextmanager

@@ -302,7 +302,9 @@ def test_no_folder_for_the_control_socket(stage: Stage) -> None:
     with a_file_in_its_place(stage.profile.runtime_dir):
         process = stage.start()
         stage.hold()
-        assert stage.traymon("status").returncode == 3
+        asked = stage.traymon("status")
+        assert asked.returncode == 3
+        assert f"end it with “kill {process.pid}”" in sentence(asked.stderr)
         second = stage.traymon("run", "--no-tray")
         assert second.returncode == 1
         assert f"already runs for this profile (process {process.pid})" in sentence(second.stderr)

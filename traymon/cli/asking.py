@@ -10,7 +10,7 @@ import msgspec
 from traymon import words
 from traymon.cli import screen
 from traymon.cli.output import FAILED, Context, Sentence
-from traymon.desktop.control import Message, ask
+from traymon.desktop.control import Message, NotRunning, ask
 
 _ANSWER_LIMIT_S = 5.0
 _ENDING_LIMIT_S = 10.0
@@ -22,12 +22,30 @@ _UP = frozenset({"online", "away"})
 
 def _asked(context: Context, what: str, **more: object) -> Message:
     """The running traymon's answer; an error of its is ours."""
-    answer = ask(context.profile.control_address, {"do": what, **more}, _ANSWER_LIMIT_S)
+    try:
+        answer = ask(context.profile.control_address, {"do": what, **more}, _ANSWER_LIMIT_S)
+    except NotRunning:
+        _say_if_it_runs(context)
+        raise
     if not answer.get("ok"):
         raise Sentence(
             str(answer.get("error", words.gettext("The running traymon gave no answer to that."))), FAILED
         )
     return answer
+
+
+def _say_if_it_runs(context: Context) -> None:
+    """Nobody listens: the socket's folder may be gone under a traymon that runs."""
+    from traymon.desktop.instance import holder
+
+    pid = holder(context.profile)
+    if pid is not None:
+        raise NotRunning(
+            words.gettext(
+                "traymon runs (process {pid}), but takes no questions at {address}: it may be starting or ending; if "
+                "that lasts, end it with “kill {pid}” and start it again."
+            ).format(pid=pid, address=words.printable(context.profile.control_address))
+        )
 
 
 @click.command()

@@ -126,7 +126,8 @@ class ControlServer:
         self._wake_acceptor()
         if self._acceptor is not None:
             self._acceptor.join(_FAREWELL_S)
-        self._listener.close()
+        with contextlib.suppress(OSError):  # others removed the socket's folder
+            self._listener.close()
         with contextlib.suppress(OSError):
             os.unlink(_key_file(self._address))
         with self._lock:

@@ -85,6 +85,27 @@ def acquire_profile(profile: Profile) -> InstanceLock:
     return acquire(profile.lock_file, profile.runtime_dir / profile.lock_file.name)
 
 
+def holder(profile: Profile) -> int | None:
+    """The process that holds ``profile``'s lock, where that can be told; nothing is created or locked."""
+    if sys.platform == "win32":
+        return None  # nothing of the control pipe lies in a folder, so nobody asks
+    try:
+        descriptor = os.open(profile.lock_file, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        # Shared, so that two who look do not take each other for the holder; a starter that meets it would, but only
+        # within these microseconds.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_pid(descriptor)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def acquire(*lock_files: Path) -> InstanceLock:
     """Take every one of ``lock_files`` that can be had, creating it and its folder (for this user only) if missing.
 

@@ -292,7 +292,7 @@ class SessionLog:
     def _ready(self) -> bool:
         """Whether the store is open, opening it if it can be."""
         if self._store is not None and self._inode != _inode(self._db):
-            _log.warning("the session log was moved, replaced or removed while in use")
+            _log.info("the session log was moved, replaced or removed while in use")
             self._let_go()
         if self._store is None and self._unnumbered is None:
             try:
@@ -402,7 +402,7 @@ class SessionLog:
 
     def _catch_up(self, store: Store) -> None:
         if self._text_there and not self._text.there():
-            _log.warning("the text log was removed while in use; it is written anew")
+            _log.info("the text log was removed while in use")
             self._notice = self._notice or _text_was_removed(self._text.path)
             self._text_at = None
         if self._text_at is None:
