@@ -40,6 +40,8 @@ def run_app(profile: Profile, *, use_tray: bool, at_login: bool = False) -> int:
             return 0
         return _second_start(profile, running, say)
     with lock, contextlib.ExitStack() as stack:
+        asked = _Asked()
+        stack.enter_context(ended_by_signals(asked.end, on_hangup=asked.reload))
         # Clicks are kept until the tray runs, and then there is the app.
         icon = (
             stack.enter_context(first_icon(lambda item: app.chosen(item), os.environ)) if use_tray else None
@@ -51,8 +53,44 @@ def run_app(profile: Profile, *, use_tray: bool, at_login: bool = False) -> int:
         app = App(profile, config, on_line=terminal.line if in_terminal else None, say=say)
         if not config.bots:
             say(words.no_bots(str(profile.config_file)))
-        run_to_end(app, use_tray=use_tray, icon=icon, outlives_terminal=True, at_login=at_login)
+        run_to_end(
+            app, use_tray=use_tray, icon=icon, when_started=lambda: asked.answer_by(app), at_login=at_login
+        )
     return 0
+
+
+class _Asked:
+    """What signals ask for: the app does it, and what is asked before that has started it does then."""
+
+    def __init__(self) -> None:
+        # Guards the rest, which the thread of the signals and the main thread use.
+        self._lock = threading.Lock()
+        self._app: App | None = None
+        self._before: list[Callable[[App], None]] = []
+
+    def end(self) -> None:
+        """SIGTERM and its kin."""
+        self._ask(lambda app: app.end())
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        self._ask(lambda app: app.reload_or_say())
+
+    def answer_by(self, app: "App") -> None:
+        """From now on ``app``, which has started, does what is asked."""
+        with self._lock:
+            self._app = app
+            before = self._before
+        for ask in before:
+            ask(app)
+
+    def _ask(self, what: "Callable[[App], None]") -> None:
+        with self._lock:
+            app = self._app
+            if app is None:
+                self._before.append(what)
+        if app is not None:
+            what(app)
 
 
 def _locked(profile: Profile, say: Callable[[str], None]) -> contextlib.AbstractContextManager[object]:
@@ -83,26 +121,22 @@ def run_to_end(
     *,
     use_tray: bool,
     icon: "WholeTray | None" = None,
-    beside: Callable[[], None] | None = None,
-    outlives_terminal: bool = False,
+    when_started: Callable[[], None] = lambda: None,
     at_login: bool = False,
 ) -> None:
     """Start ``app``, show its tray on this (the main) thread, and stop it when it is told to end.
 
-    ``icon`` is the tray whose icon is shown already; else one is chosen when the bots are held. ``beside`` runs on a
-    thread of its own meanwhile: the demo's script.
+    ``icon`` is the tray whose icon is shown already; else one is chosen when the bots are held. ``when_started`` must
+    not wait.
     """
-    with ended_by_signals(app.end, on_hangup=app.reload_or_say if outlives_terminal else None):
-        try:
-            app.start()
-            if beside is not None:
-                # Plays the script. Daemon: it ends with app.ended, or with the process.
-                threading.Thread(target=beside, name="script", daemon=True).start()
-            if use_tray:
-                app.use_tray(icon or choose_tray(app.chosen, os.environ), os.environ, at_login=at_login)
-            app.ended.wait()
-        finally:
-            app.stop()
+    try:
+        app.start()
+        when_started()
+        if use_tray:
+            app.use_tray(icon or choose_tray(app.chosen, os.environ), os.environ, at_login=at_login)
+        app.ended.wait()
+    finally:
+        app.stop()
 
 
 def _second_start(profile: Profile, running: AlreadyRunning, say: Callable[[str], None]) -> int:

@@ -6,13 +6,14 @@ Nothing of the user's is touched: the profile is a folder of its own that goes a
 import secrets
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from traymon import words
-from traymon.app import App, run_to_end
+from traymon.app import App, ended_by_signals, run_to_end
 from traymon.config import load
 from traymon.desktop.terminal import Terminal
 from traymon.paths import Profile
@@ -49,8 +50,12 @@ def run_demo(seconds: float | None, *, use_tray: bool) -> int:
         _configure(profile, slack.api_url, token)
         app = App(profile, load(profile.config_file, {}), on_line=terminal.line, say=terminal.line)
         started = time.monotonic()
-        play = _Script(app, slack, token, seconds, terminal.line).play
-        run_to_end(app, use_tray=use_tray, beside=play)
+        # Plays beside the app. Daemon: it ends with app.ended, or with the process.
+        script = threading.Thread(
+            target=_Script(app, slack, token, seconds, terminal.line).play, name="script", daemon=True
+        )
+        with ended_by_signals(app.end):
+            run_to_end(app, use_tray=use_tray, when_started=script.start)
         elapsed_ms = round((time.monotonic() - started) * 1000)
         totals = LogView(profile.db).totals(bot=BOT)
         terminal.line(
