@@ -28,11 +28,11 @@ def slack():
         yield simulator
 
 
-def tried(api_url, transport, token="", app_token="", cancel=None):
+def tried(api_url, transport, token="", app_token="", cancel=None, programs=None):
     """What is told, and what was found; ``None`` where a step failed."""
     told = []
     try:
-        wanted = candidate(transport, Endpoint(api_url), token, app_token, told.append)
+        wanted = candidate(transport, Endpoint(api_url), token, app_token, told.append, programs)
         checked = check(wanted, told.append, cancel)
     except CheckFailed as error:
         checked = None
@@ -186,6 +186,39 @@ def test_socket_mode_is_refused(slack, fault, said):
     assert "traymon setup" not in told[-1].text
 
 
+@pytest.mark.parametrize("code", ["not_allowed_token_type", "legacy_custom_bots_deprecated"])
+def test_who_may_not_use_rtm_is_offered_to_keep_the_program(slack, code):
+    slack.arm(f.SlackCode(code), method="rtm.connect")
+    told, _ = tried(slack.api_url, "rtm", BOT)
+    assert told[-1].offer == "rtm-program"
+    assert 'speaks RTM to it (relay = "rtm")' in told[-1].text
+    told, checked = tried(slack.api_url, "socket", BOT, APP, programs="rtm")
+    assert last(told) == {"token": "ok", "bot_token": "ok", "identity": "ok", "connect": "ok"}
+    assert checked.candidate.programs == "rtm"
+
+
+@pytest.mark.parametrize(
+    ("transport", "method", "code"),
+    [
+        ("rtm", "rtm.connect", "missing_scope"),
+        ("rtm", "auth.test", "token_revoked"),
+        ("socket", "apps.connections.open", "not_allowed_token_type"),
+    ],
+)
+def test_what_another_way_does_not_help_offers_none(slack, transport, method, code):
+    slack.arm(f.SlackCode(code), method=method)
+    told, _ = tried(slack.api_url, transport, BOT, APP)
+    assert (told[-1].outcome, told[-1].offer) == (Outcome.FAILED, "")
+
+
+@pytest.mark.parametrize(("token", "said"), [("", "is missing"), ("xoxb-1 2", "copy it again")])
+def test_a_program_of_rtm_needs_the_bot_token(slack, token, said):
+    told, checked = tried(slack.api_url, "socket", token, APP, programs="rtm")
+    assert checked is None
+    assert (told[-1].name, said in told[-1].text) == ("bot_token", True)
+    assert slack.truth().calls == ()
+
+
 def test_a_port_that_refuses_says_where_to_look():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -275,3 +308,13 @@ def test_what_slack_says_first_on_the_link(first, outcome, said):
         told, _ = tried(f"http://127.0.0.1:{server.port}/api/", "socket", "", APP)
     assert last(told)["connect"] == outcome
     assert said in told[-1].text
+
+
+@pytest.mark.parametrize(
+    ("scopes", "outcome"), [("channels:history", "warning"), ("chat:write,users:read", None), ("", None)]
+)
+def test_a_program_of_rtm_must_be_able_to_post(scopes, outcome):
+    with answering(b'{"type":"hello","num_connections":1}', f"X-OAuth-Scopes: {scopes}\r\n") as server:
+        told, checked = tried(f"http://127.0.0.1:{server.port}/api/", "socket", BOT, APP, programs="rtm")
+    assert checked is not None
+    assert last(told).get("scopes") == outcome

@@ -1,5 +1,6 @@
 """``traymon setup`` beside a traymon that runs, and when it opens the page by itself."""
 
+import contextlib
 import io
 import os
 import subprocess
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from tests.support import PATIENCE_S, start, token_of, write_profile
 from traymon.cli import cli
 from traymon.cli import setup as command
-from traymon.desktop.control import ControlError, ask
+from traymon.desktop.control import ControlError, NotRunning, ask
 from traymon.paths import Profile
 from traymon.simulator import Simulator
 
@@ -33,7 +34,9 @@ def running(home, slack):
     process = start(written)
     try:
         assert slack.wait(lambda: slack.open_links(token_of("a")) == 1, PATIENCE_S)
-        yield Profile.default(written.config_file)
+        profile = Profile.default(written.config_file)
+        wait_until(profile, lambda state: state is not None)
+        yield profile
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE_S)
@@ -63,20 +66,24 @@ def test_a_running_traymon_takes_a_new_bot_in_and_leaves_the_others(running, sla
     assert len(slack.truth().links_of(token_of("a"))) == 1
 
 
-def wait_until_refused(profile):
+def wait_until(profile, is_so):
+    """Until the one bot's state is so; the link may be up before traymon answers."""
     pause = threading.Event()
     for _ in range(round(PATIENCE_S / 0.05)):
-        (bot,) = ask(profile.control_address, {"do": "status"}, PATIENCE_S)["bots"]
-        if bot["state"] == "refused":
+        state = None
+        with contextlib.suppress(NotRunning):
+            (bot,) = ask(profile.control_address, {"do": "status"}, PATIENCE_S)["bots"]
+            state = bot["state"]
+        if is_so(state):
             return
         pause.wait(0.05)
-    raise AssertionError(bot)
+    raise AssertionError(state)
 
 
 def test_a_bot_whose_token_was_refused_comes_online_with_a_new_one(running, slack):
     slack.remove_bot(token_of("a"))
     slack.fin(token_of("a"))
-    wait_until_refused(running)
+    wait_until(running, lambda state: state == "refused")
     new = token_of("a-new")
     slack.add_bot(new, "a")
     done = setup(running, slack, "a", new)

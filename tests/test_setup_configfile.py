@@ -56,6 +56,18 @@ def test_another_way_to_connect_takes_out_what_does_not_fit(path):
     assert (bot.transport, bot.token, bot.relay) == ("socket", "env:BOT", True)
 
 
+def test_a_program_of_rtm_is_presented_rtm_until_another_way_is_chosen(path):
+    path.write_text('[bots.a] # mine\ntoken = "env:BOT"\nrelay = true # lends\n')
+    table = BotTable("a", "socket", token="env:BOT", app_token="env:APP", programs="rtm")
+    bot = set_bot(path, table)
+    assert (bot.transport, bot.token, bot.app_token, bot.relay) == ("socket", "env:BOT", "env:APP", "rtm")
+    assert 'relay = "rtm" # lends' in path.read_text()
+    assert set_bot(path, BotTable("a", "socket", app_token="env:OTHER")).relay == "rtm", "only a new token"
+    assert set_bot(path, BotTable("a", "socket", app_token="env:APP", programs="socket")).relay is True
+    set_bot(path, table)
+    assert set_bot(path, BotTable("a", "rtm", token="env:BOT")).relay is True, "the program goes on"
+
+
 def test_the_address_is_written_only_where_it_differs(path):
     default = "https://slack.com/api/"
     set_bot(path, BotTable("a", "rtm", token="keyring", api_url=default))

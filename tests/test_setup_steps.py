@@ -100,6 +100,25 @@ def test_a_bot_that_the_environment_made_is_not_lost_without_a_word(profile, mon
     assert "environment" not in told
 
 
+def test_a_program_of_rtm_on_socket_mode(profile):
+    path = profile.config_file
+    path.parent.mkdir(parents=True)
+    path.write_text('[bots.a]\ntoken = "env:OLD"\n')
+    tokens = Candidate(
+        "socket",
+        Endpoint("https://slack.com/api/"),
+        token=Secret(CANARY),
+        app_token=Secret("xapp-canary"),
+        programs="rtm",
+    )
+    end, _ = kept(profile, KeepRequest("a", "file", replace=True), what=Checked(tokens, "a", "Acme"))
+    assert end == "online"
+    (bot,) = load(path, {}).bots
+    folder = path.parent / "tokens"
+    assert (bot.transport, bot.relay) == ("socket", "rtm")
+    assert (bot.token, bot.app_token) == (f"file:{folder}/a.token", f"file:{folder}/a.app_token")
+
+
 @pytest.mark.parametrize("variable", ["", "1", "A B", "A=B", "$A"])
 def test_what_is_no_variable_changes_nothing(profile, variable):
     end, told = kept(profile, KeepRequest("a", "env", variable=variable))

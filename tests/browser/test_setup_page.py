@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -17,6 +17,7 @@ from traymon.app import App
 from traymon.config import load
 from traymon.paths import Profile
 from traymon.setup import SetupPage
+from traymon.setup.manifest import rtm_manifest
 from traymon.simulator import Simulator
 from traymon.simulator import faults as f
 
@@ -100,8 +101,13 @@ def steps(page, which="check"):
     return [item.get_attribute("data-outcome") for item in listed.all()]
 
 
+def way(page, name):
+    """The choice of that way to connect; its accessible name is its whole card."""
+    return page.locator(f"input[name=transport][value={name}]")
+
+
 def pass_check(page, *, token=BOT, app_token=None):
-    page.locator(f"input[value={'rtm' if app_token is None else 'socket'}]").check()
+    way(page, "rtm" if app_token is None else "socket").check()
     if app_token is not None:
         page.get_by_label("App-level token (xapp-…)", exact=True).fill(app_token)
     page.locator("#token").fill(token)
@@ -147,7 +153,7 @@ def test_rtm_from_the_first_look_to_online(page, axe, requests, slack, profile, 
 
 def test_socket_mode_with_both_tokens(page, axe, slack, profile, setup_page, keyring):
     page.goto(setup_page.address())
-    expect(page.get_by_role("radio", name="Socket Mode")).to_be_checked()
+    expect(way(page, "socket")).to_be_checked()
     pass_check(page, app_token=APP)
     assert steps(page) == ["ok", "ok", "ok", "ok"]
     page.get_by_label("Name of the bot in traymon").fill("helper")
@@ -182,9 +188,9 @@ def test_with_the_keyboard_alone(page, setup_page, keyring):
     page.goto(setup_page.address())
     press = page.keyboard.press
     press("Tab")
-    expect(page.get_by_role("radio", name="Socket Mode")).to_be_focused()
+    expect(way(page, "socket")).to_be_focused()
     press("ArrowDown")
-    expect(page.get_by_role("radio", name="RTM")).to_be_checked()
+    expect(way(page, "rtm")).to_be_checked()
     _tab_to(page, "#token")
     page.keyboard.insert_text(BOT)
     press("Enter")
@@ -243,7 +249,7 @@ REFUSALS = [
 
 def test_what_slack_has_against_it_is_told_and_another_try_helps(page, setup_page, slack):
     page.goto(setup_page.address())
-    page.get_by_role("radio", name="RTM").check()
+    way(page, "rtm").check()
     page.locator("#token").fill(BOT)
     for fault, method, said in REFUSALS:
         slack.arm(fault, method=method)
@@ -251,11 +257,46 @@ def test_what_slack_has_against_it_is_told_and_another_try_helps(page, setup_pag
         expect(page.locator("#check-steps li[data-outcome=failed]")).to_contain_text(said)
         expect(page.locator("#token")).to_be_focused()
         expect(page.locator("#naming")).to_be_hidden()
-        page.get_by_role("radio", name="Socket Mode").check()
-        page.get_by_role("radio", name="RTM").check()
+        way(page, "socket").check()
+        way(page, "rtm").check()
         expect(page.locator("#check-steps li")).to_have_count(0)
     page.get_by_role("button", name="Check with Slack").click()
     expect(page.locator("#naming")).to_be_visible()
+
+
+@pytest.mark.parametrize("code", ["not_allowed_token_type", "legacy_custom_bots_deprecated"])
+def test_a_bot_that_may_not_use_rtm_keeps_its_program(page, axe, setup_page, slack, profile, keyring, code):
+    page.goto(setup_page.address())
+    way(page, "rtm").check()
+    page.locator("#token").fill(BOT)
+    slack.arm(f.SlackCode(code), method="rtm.connect")
+    page.get_by_role("button", name="Check with Slack").click()
+    refused = page.locator("#check-steps li[data-outcome=failed]")
+    expect(refused).to_contain_text("A program that speaks RTM alone can stay as it is")
+    assert axe(page) == []
+    refused.get_by_role("button", name="Keep the RTM program").click()
+    expect(way(page, "rtm-program")).to_be_checked()
+    expect(page.get_by_role("heading", name="Get the token at Slack")).to_be_focused()
+    expect(page.locator("#token")).to_have_value("")
+    app = json.loads(page.locator("#manifest-rtm-program").text_content())
+    assert app == rtm_manifest()
+    link = page.get_by_role("link", name="Make an app at Slack")
+    assert json.loads(parse_qs(urlsplit(link.get_attribute("href")).query)["manifest_json"][0]) == app
+    page.get_by_label("App-level token (xapp-…)", exact=True).fill(APP)
+    page.get_by_role("button", name="Check with Slack").click()
+    expect(page.locator("#check-steps li[data-outcome=failed]")).to_contain_text(
+        "bot token (xoxb-…) is missing"
+    )
+    expect(page.locator("#token")).to_be_focused()
+    assert axe(page) == []
+    page.locator("#token").fill(BOT)
+    page.get_by_role("button", name="Check with Slack").click()
+    expect(page.get_by_label("Name of the bot in traymon")).to_be_focused()
+    keep(page)
+    online(page)
+    (bot,) = load(profile.config_file, {}).bots
+    assert (bot.name, bot.transport, bot.relay) == ("deploybot", "socket", "rtm")
+    assert sorted(keyring().values()) == [APP, BOT]
 
 
 def test_slack_that_cannot_be_reached(page, setup_page, slack):
@@ -374,12 +415,12 @@ def test_every_part_fits_and_can_be_read(
 
 def test_the_choice_shows_its_own_steps(page, setup_page):
     page.goto(setup_page.address())
-    link = page.get_by_role("link", name="Make an app at Slack")
+    link = page.locator("[data-for=socket]").get_by_role("link", name="Make an app at Slack")
     expect(link).to_have_attribute(
         "href", _starting("https://api.slack.com/apps?new_app=1&manifest_json=%7B")
     )
     expect(link).to_have_attribute("rel", "noopener noreferrer")
-    page.get_by_role("radio", name="RTM").check()
+    way(page, "rtm").check()
     expect(link).to_be_hidden()
     expect(page.get_by_role("link", name="Open my apps at Slack")).to_be_visible()
     expect(page.get_by_label("App-level token (xapp-…)", exact=True)).to_be_hidden()
@@ -392,7 +433,7 @@ def _starting(text):
 def test_the_manifest_is_copied(open_page, setup_page):
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
     page.goto(setup_page.address())
-    page.get_by_text("Or paste the manifest yourself").click()
+    page.get_by_text("Or paste the manifest yourself").filter(visible=True).click()
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("status")).to_have_text("Copied")
     copied = json.loads(page.evaluate("navigator.clipboard.readText()"))

@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from traymon import words
 from traymon.keeper.core.causes import Cause, Failure
 from traymon.secrets import Secret, SecretUnavailable, clean, redacted
-from traymon.setup.configfile import Transport
+from traymon.setup.configfile import Programs, Transport
 from traymon.slack import greeting
 from traymon.slack.advice import advice
 from traymon.slack.answers import Answer, call
@@ -37,6 +38,11 @@ _AROUND = " \t\r\n\"'`<>“”‘’„«»「」\u00a0\u200b\u200c\u200d\u2060\
 _BEFORE = re.compile(r"\A(?:(?:export\s+)?\w+\s*=\s*|(?:Authorization:\s*)?Bearer\s+)", re.IGNORECASE)
 _PRESENCE = frozenset({"users:read", "bot"})
 """Either lets one ask how Slack shows the bot: a classic app's one scope “bot” holds all that a bot may do."""
+_POSTING = frozenset({"chat:write", "chat:write:bot", "bot"})
+"""Any of them lets a bot post (https://docs.slack.dev/reference/methods/chat.postMessage)."""
+
+Offer = Literal["", "rtm-program"]
+"""Another way to connect the bot, by the name of its choice on the page."""
 
 
 class Outcome(StrEnum):
@@ -50,11 +56,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step and how it stands; ``text`` is a sentence for a person, escaped. A later one of its name replaces it."""
+    """One step and how it stands; ``text`` is a sentence for a person, escaped. A later one of its name replaces it.
+
+    ``offer``: what a person can choose instead, where this way is closed.
+    """
 
     name: str
     outcome: Outcome
     text: str
+    offer: Offer = ""
 
 
 Tell = Callable[[Step], None]
@@ -62,12 +72,16 @@ Tell = Callable[[Step], None]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Tokens to be checked, as :func:`candidate` made them; ``token`` is the bot's, ``app_token`` the app's."""
+    """Tokens to be checked, as :func:`candidate` made them; ``token`` is the bot's, ``app_token`` the app's.
+
+    ``programs``: what the bot's programs speak, where Socket Mode leaves that open.
+    """
 
     transport: Transport
     endpoint: Endpoint
     token: Secret | None = None
     app_token: Secret | None = None
+    programs: Programs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +107,31 @@ def pasted(text: str) -> str:
     return _BEFORE.sub("", text.strip(_AROUND)).strip(_AROUND)
 
 
-def candidate(transport: Transport, endpoint: Endpoint, token: str, app_token: str, tell: Tell) -> Candidate:
-    """Look at what was pasted; with Socket Mode ``token`` may be empty. Raises CheckFailed."""
+def candidate(
+    transport: Transport,
+    endpoint: Endpoint,
+    token: str,
+    app_token: str,
+    tell: Tell,
+    programs: Programs | None = None,
+) -> Candidate:
+    """Look at what was pasted; with Socket Mode ``token`` may be empty, unless ``programs`` speak RTM.
+
+    Raises CheckFailed.
+    """
     if transport == "rtm":
-        return Candidate(transport, endpoint, token=_looked_at(token, _judge_rtm, tell))
-    app = _looked_at(app_token, _judge_app, tell)
-    bot = _looked_at(token, _judge_bot_beside, tell) if token.strip(_AROUND) else None
-    return Candidate(transport, endpoint, token=bot, app_token=app)
+        return Candidate(transport, endpoint, token=_looked_at("token", token, _judge_rtm, tell))
+    app = _looked_at("token", app_token, _judge_app, tell)
+    bot = None
+    if token.strip(_AROUND):
+        bot = _looked_at("bot_token", token, _judge_bot_beside, tell)
+    elif programs == "rtm":
+        text = words.gettext(
+            "The bot token (xoxb-…) is missing: with it, traymon posts what the program sends. It is under “OAuth & "
+            "Permissions” of the same app."
+        )
+        raise _failed(Step("bot_token", Outcome.FAILED, text), tell)
+    return Candidate(transport, endpoint, token=bot, app_token=app, programs=programs)
 
 
 def check(wanted: Candidate, tell: Tell, cancel: Cancel | None = None) -> Checked:
@@ -112,8 +144,7 @@ def check(wanted: Candidate, tell: Tell, cancel: Cancel | None = None) -> Checke
     if wanted.token is not None:
         answer = _identity(wanted, wanted.token, tell, cancel)
         name, team = _quoted(answer.value.user, wanted), _quoted(answer.value.team, wanted)
-        if wanted.transport == "rtm":
-            _scopes(answer.headers, tell)
+        _scopes(wanted, answer.headers, tell)
     _connect(wanted, tell, cancel)
     return Checked(wanted, name, team)
 
@@ -121,11 +152,11 @@ def check(wanted: Candidate, tell: Tell, cancel: Cancel | None = None) -> Checke
 # ------------------------------------------------------------------------------------------------- what it looks like
 
 
-def _looked_at(text: str, judge: Callable[[Kind], Step], tell: Tell) -> Secret:
+def _looked_at(name: str, text: str, judge: Callable[[Kind], Step], tell: Tell) -> Secret:
     try:
         token = clean(pasted(text), words.gettext("The token"))
     except SecretUnavailable:
-        raise _failed(Step("token", Outcome.FAILED, _no_token_in(text)), tell) from None
+        raise _failed(Step(name, Outcome.FAILED, _no_token_in(text)), tell) from None
     kind = kind_of(token)
     step = judge(kind)
     if step.outcome is Outcome.FAILED:
@@ -215,9 +246,25 @@ def _identity(wanted: Candidate, token: Secret, tell: Tell, cancel: Cancel) -> A
     return answer
 
 
-def _scopes(headers: Mapping[str, str], tell: Tell) -> None:
+def _scopes(wanted: Candidate, headers: Mapping[str, str], tell: Tell) -> None:
     """Slack writes a token's scopes beside its answers. Nothing is told where it does not."""
     scopes = set(re.findall(r"[a-z_]+(?:[.:][a-z_]+)*", headers.get("x-oauth-scopes", "")))
+    if wanted.programs == "rtm":
+        _scopes_to_post(scopes, tell)
+    elif wanted.transport == "rtm":
+        _scopes_to_look(scopes, tell)
+
+
+def _scopes_to_post(scopes: set[str], tell: Tell) -> None:
+    if scopes and not scopes & _POSTING:
+        text = words.gettext(
+            "The bot token lacks the scope chat:write: the program will hear, but what it says will not be posted. Add "
+            "the scope at api.slack.com/apps, under “OAuth & Permissions”, and install the app again."
+        )
+        tell(Step("scopes", Outcome.WARNING, text))
+
+
+def _scopes_to_look(scopes: set[str], tell: Tell) -> None:
     if scopes and not scopes & _PRESENCE:
         text = words.gettext(
             "The token lacks the scope users:read: the bot will be held, but traymon cannot see whether Slack shows "
@@ -274,7 +321,8 @@ def _failed(step: Step, tell: Tell, kind: Kind | None = None) -> CheckFailed:
 def _refused(name: str, error: SlackError, wanted: Candidate, tell: Tell, cancel: Cancel) -> Exception:
     if cancel.cancelled:
         return error
-    return _failed(Step(name, Outcome.FAILED, _quoted(_why(error.failure), wanted)), tell)
+    offer: Offer = "rtm-program" if _is_closed_to_rtm(error.failure) else ""
+    return _failed(Step(name, Outcome.FAILED, _quoted(_why(error.failure), wanted), offer), tell)
 
 
 def _quoted(text: str, wanted: Candidate) -> str:
@@ -294,10 +342,12 @@ _NOT_KNOWN = words.mark(
     "network: ask your workspace's admins."
 )
 _NO_RTM = words.mark(
-    "Slack does not let this app use RTM ({error}), as it is no classic app: choose Socket Mode for it."
+    "Slack does not let this app use RTM ({error}): choose Socket Mode for it. A program that speaks RTM alone can "
+    'stay as it is: traymon then speaks RTM to it (relay = "rtm").'
 )
 _LEGACY = words.mark(
-    "Slack ended legacy custom bots on 2025-03-31 ({error}): make an app for Socket Mode, as described above."
+    "Slack ended legacy custom bots on 2025-03-31 ({error}): make an app with Socket Mode. A program that speaks RTM "
+    'alone can stay as it is: traymon then speaks RTM to it (relay = "rtm").'
 )
 _RTM_SCOPE = words.mark(
     "The token lacks a permission ({error}{needed}): add the scope under “OAuth & Permissions” at api.slack.com/apps, "
@@ -337,6 +387,13 @@ _SOCKET_REFUSALS: Mapping[str, str] = {
     "missing_scope": _APP_SCOPE,
     "no_permission": _APP_SCOPE,
 }
+
+
+def _is_closed_to_rtm(failure: Failure) -> bool:
+    """Whether no token of this kind can use RTM, for good."""
+    by_app = failure.evidence.get("transport") == "socket"
+    refused = failure.cause is Cause.REFUSED_TOKEN and not by_app
+    return refused and _REFUSALS.get(failure.detail) in {_NO_RTM, _LEGACY}
 
 
 def _why(failure: Failure) -> str:

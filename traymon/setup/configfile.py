@@ -18,6 +18,8 @@ from traymon.config import DEFAULT_API_URL, BotConfig, ConfigError, check_name, 
 from traymon.setup.files import write_private
 
 Transport = Literal["rtm", "socket"]
+Programs = Literal["rtm", "socket"]
+"""What the bot's programs speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class BotTable:
     app_token: str | None = None
     """The same for the app-level token; with Socket Mode only."""
     api_url: str | None = None
+    programs: Programs | None = None
+    """With Socket Mode only: ``rtm`` makes traymon present RTM to them, ``socket`` takes that back."""
 
 
 def names(path: Path) -> list[str]:
@@ -91,14 +95,25 @@ def _fill_in(entry: MutableMapping[str, Any], bot: BotTable) -> None:
     entry["transport"] = bot.transport
     if bot.transport == "rtm" and "app_token" in entry:
         del entry["app_token"]
-    if bot.transport == "socket" and entry.get("relay") is False:
-        del entry["relay"]
+    _fill_in_relay(entry, bot)
     for setting in ("token", "app_token"):
         place = getattr(bot, setting)
         if place is not None:
             entry[setting] = place
     if bot.api_url is not None and bot.api_url != entry.get("api_url", DEFAULT_API_URL):
         entry["api_url"] = bot.api_url
+
+
+def _fill_in_relay(entry: MutableMapping[str, Any], bot: BotTable) -> None:
+    """What a relay did so far stays, as far as it fits the transport."""
+    relay = entry.get("relay")
+    if bot.transport == "rtm":
+        if relay == "rtm":  # the program of RTM goes on, now with what comes from Slack as it is
+            entry["relay"] = True
+    elif bot.programs == "rtm":
+        entry["relay"] = "rtm"
+    elif relay is False or (relay == "rtm" and bot.programs == "socket"):
+        del entry["relay"]
 
 
 def _read(path: Path) -> tuple[tuple[BotConfig, ...], str]:

@@ -21,12 +21,12 @@ class Page:
 
     def html(self) -> str:
         """The page. It holds no secret, and never does."""
-        app = manifest.manifest()
+        apps = {"socket": manifest.manifest(), "rtm-program": manifest.rtm_manifest()}
         return self._environment.get_template("page.html.j2").render(
             api_url=self._api_url,
             is_default_api=self._api_url == DEFAULT_API_URL,
-            manifest=manifest.as_text(app),
-            new_app_page=manifest.new_app_page(app, self._api_url),
+            manifests={choice: manifest.as_text(app) for choice, app in apps.items()},
+            new_app_pages={choice: manifest.new_app_page(app, self._api_url) for choice, app in apps.items()},
             apps_page=manifest.apps_page(self._api_url),
         )
 

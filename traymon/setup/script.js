@@ -8,11 +8,16 @@ byId("no-script").hidden = true;
 const said = document.body.dataset;
 const MARKS = { running: "", ok: "✓", warning: "!", failed: "✕" };
 
-const transport = () => document.querySelector("input[name=transport]:checked").value;
+const choice = () => document.querySelector("input[name=transport]:checked").value;
+const transport = () => (choice() === "rtm" ? "rtm" : "socket");
+// What the bot's programs speak, where the choice says it.
+const PROGRAMS = { socket: "socket", "rtm-program": "rtm" };
 const place = () => (byId("places").hidden ? "keyring" : document.querySelector("input[name=place]:checked").value);
 
 function showChoice() {
-  for (const part of document.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== transport();
+  for (const part of document.querySelectorAll("[data-for]")) {
+    part.hidden = !part.dataset.for.split(" ").includes(choice());
+  }
   forgetCheck();
 }
 
@@ -40,8 +45,23 @@ function showStep(list, step) {
   word.textContent = `${said[step.outcome]}: `;
   const text = document.createElement("span");
   text.append(word, step.text);
+  if (step.offer) text.append(" ", offered(step.offer));
   item.dataset.outcome = step.outcome;
   item.replaceChildren(mark, text);
+}
+
+// A button that takes the other way to connect which a refusal left open.
+function offered(way) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = said.rtmProgram;
+  button.addEventListener("click", () => {
+    document.querySelector(`input[name=transport][value="${way}"]`).checked = true;
+    byId("token").value = ""; // the new app has one of its own
+    showChoice();
+    byId("h-app").focus();
+  });
+  return button;
 }
 
 // Ask the server, show each step in `list`; gives how it ended.
@@ -95,7 +115,7 @@ function failedField(steps) {
   if (!failed) return null;
   if (failed.name === "address") return byId("api_url");
   if (failed.name === "name") return byId("name");
-  if (failed.name === "bot_token" || transport() === "rtm") return byId("token");
+  if (["bot_token", "identity"].includes(failed.name) || transport() === "rtm") return byId("token");
   return byId("app_token");
 }
 
@@ -110,6 +130,7 @@ async function check(event) {
     token: byId("token").value,
     app_token: transport() === "socket" ? byId("app_token").value : "",
     api_url: byId("api_url").value,
+    programs: PROGRAMS[choice()] ?? null,
   };
   const { end, name, steps } = await ask("check", request, byId("check-steps"));
   working(button, false);
@@ -176,20 +197,22 @@ function finish(end, steps) {
   byId("h-done").focus();
 }
 
-async function copy() {
-  const text = byId("manifest");
+async function copy(event) {
+  const button = event.currentTarget;
+  const text = byId(button.dataset.copies);
+  const result = button.nextElementSibling;
   try {
     await navigator.clipboard.writeText(text.textContent);
-    byId("copied").textContent = said.copied;
+    result.textContent = said.copied;
   } catch {
     getSelection().selectAllChildren(text);
-    byId("copied").textContent = said.notCopied;
+    result.textContent = said.notCopied;
   }
 }
 
 byId("check").addEventListener("submit", check);
 byId("keep").addEventListener("submit", keep);
-byId("copy").addEventListener("click", copy);
+for (const button of document.querySelectorAll("[data-copies]")) button.addEventListener("click", copy);
 byId("choice").addEventListener("change", showChoice);
 byId("places").addEventListener("change", () => {
   byId("variables").hidden = place() !== "env";

@@ -18,7 +18,7 @@ from traymon.paths import Profile
 from traymon.secrets import Secret, SecretUnavailable
 from traymon.setup import configfile
 from traymon.setup.checking import Candidate, Checked, CheckFailed, Outcome, Step, Tell, candidate, check
-from traymon.setup.configfile import BotTable, Transport
+from traymon.setup.configfile import BotTable, Programs, Transport
 from traymon.setup.keeping import keep, token_file
 from traymon.slack.cancel import Cancel
 from traymon.slack.endpoint import Endpoint
@@ -42,6 +42,7 @@ class CheckRequest(msgspec.Struct, forbid_unknown_fields=True):
     token: str = ""
     app_token: str = ""
     api_url: str = DEFAULT_API_URL
+    programs: Programs | None = None
 
     def __repr__(self) -> str:
         return f"CheckRequest({self.transport!r})"
@@ -91,7 +92,9 @@ class Steps:
             return _fail(tell, "address", str(error))
         endpoint = Endpoint(api_url)
         try:
-            wanted = candidate(request.transport, endpoint, request.token, request.app_token, tell)
+            wanted = candidate(
+                request.transport, endpoint, request.token, request.app_token, tell, request.programs
+            )
             checked = check(wanted, tell, cancel)
         except CheckFailed:
             return Result("failed")
@@ -153,6 +156,7 @@ class Steps:
             token=place("token", wanted.token, request.variable),
             app_token=place("app_token", wanted.app_token, request.app_variable),
             api_url=wanted.endpoint.api_url,
+            programs=wanted.programs,
         )
 
     def _keep_tokens(self, table: BotTable, wanted: Candidate, tell: Tell) -> None:
