@@ -9,6 +9,8 @@
 #   make soak                            100,000 cases of wrong bytes, fifty bots at once for over an hour, the relay
 #   make screenshots                     take the pictures of README and docs anew, in a real panel
 #   make words                           take new messages into the catalogues, and compile them
+#   make packages                        build the packages into dist/: wheel, sdist, Debian's, the one-folder program
+#   make test-packages                   build and try them in clean Debians and environments; as root; 15 minutes
 #   make icons                           draw the icons anew from their SVG sources
 #
 # PYTHON=/path/to/python3.11 chooses another Python.
@@ -19,6 +21,8 @@ BIN := $(VENV)/bin
 # Compiled at installing.
 CATALOGUES := $(wildcard traymon/locale/*/LC_MESSAGES/*.po)
 NODE := tests/node/node_modules
+# The tools that build packages, apart from what is built.
+TOOLS := build/tools
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # The environment of a shell may hold names like these; only what is given to make counts.
@@ -30,7 +34,7 @@ REPLAY_OPTION := $(if $(call given,REPLAY),--replay)
 OPEN_OPTION := $(if $(call given,OPEN),--open)
 SECONDS_OPTION := $(if $(call given,SECONDS),--seconds $(SECONDS))
 
-.PHONY: help demo run test check bench soak words icons screenshots clean
+.PHONY: help demo run test check bench soak words icons screenshots packages test-packages clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -74,6 +78,15 @@ icons: $(VENV)/.has-test
 screenshots: $(VENV)/.has-test
 	TRAYMON_REQUIRE_DESKTOP=1 $(BIN)/pytest -q tests/desktop/take_pictures.py tests/browser/take_report_pictures.py tests/browser/take_setup_pictures.py
 
+packages: $(TOOLS)/.installed
+	$(TOOLS)/bin/python packaging/build.py wheel
+	$(TOOLS)/bin/python packaging/build.py deb
+	$(TOOLS)/bin/python packaging/build.py bundle
+
+# debootstrap makes the clean Debians once, in build/chroots.
+test-packages: packages $(VENV)/.has-test
+	TRAYMON_REQUIRE_DESKTOP=1 $(BIN)/pytest tests/packages/try_*.py
+
 clean:
 	rm -rf $(VENV) $(NODE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
@@ -92,6 +105,12 @@ $(VENV)/.has-test: pyproject.toml hatch_build.py $(CATALOGUES) | $(BIN)/python
 $(NODE)/.installed: tests/node/package.json
 	@mkdir -p $(NODE)
 	@if command -v npm >/dev/null; then cd tests/node && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error; fi
+	@touch $@
+
+$(TOOLS)/.installed: packaging/requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python." >&2; exit 1; }
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip --disable-pip-version-check --quiet install -r packaging/requirements.txt
 	@touch $@
 
 $(BIN)/python:

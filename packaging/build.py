@@ -1,7 +1,7 @@
 """Builds traymon's packages from a checkout; what is built is put into dist/.
 
     python packaging/build.py wheel              wheel and source distribution
-    python packaging/build.py deb                Debian packages for all of deb.RELEASES
+    python packaging/build.py deb                Debian packages for all of deb.RELEASES and deb.ARCHITECTURES
     python packaging/build.py bundle             the one-folder program for this machine's system
 
 Each but the first needs the wheel. The tools are those of requirements.txt; the version is that of traymon/__init__.py.
@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("what", choices=["wheel", "deb", "bundle"])
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("--work", type=Path, default=ROOT / "build", help="where it may leave files behind")
+    parser.add_argument("--architecture", action="append", help="of the Debian packages; each, unless told")
     given = parser.parse_args()
     out, work = given.out.resolve(), given.work.resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -36,7 +37,7 @@ def main() -> None:
     elif given.what == "deb":
         import deb
 
-        deb.build_all(wheel_in(out), version(), out, work)
+        deb.build_all(wheel_in(out), version(), out, work, given.architecture)
     else:
         import bundle
 

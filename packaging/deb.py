@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,18 +37,20 @@ ARCHITECTURES = {"amd64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2
 """By their names in Debian: what uv calls the wheels. Debian 12 has glibc 2.36, so all of these run."""
 
 
-def build_all(wheel: Path, version: str, out: Path, work: Path) -> None:
-    """A package for each release and architecture, in ``out``."""
+def build_all(
+    wheel: Path, version: str, out: Path, work: Path, architectures: Sequence[str] | None = None
+) -> None:
+    """A package for each release, and each architecture or those given, in ``out``."""
     if shutil.which("dpkg-deb") is None:
         sys.exit(
             "dpkg-deb is not there: the Debian packages are built on Debian or Ubuntu, or with its package dpkg."
         )
     for release in RELEASES:
-        for architecture, platform in ARCHITECTURES.items():
+        for architecture in architectures or ARCHITECTURES:
             full = f"{version}-1~{release.suffix}"
             root = work / "deb" / f"traymon_{full}_{architecture}"
             shutil.rmtree(root, ignore_errors=True)
-            _lay_out(root, wheel, release, platform)
+            _lay_out(root, wheel, release, ARCHITECTURES[architecture])
             _describe(root, release, architecture, full)
             # Root owns what is in the package, whoever builds it; one date for all, so that two builds are the same.
             environ = {**os.environ, "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "1577836800")}
