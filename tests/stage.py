@@ -39,6 +39,7 @@ class Stage:
     token: str
     profile: Profile
     env: dict[str, str]
+    program: tuple[str, ...] = (sys.executable, "-m", "traymon")
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def configure(self, *settings: str, name: str = "bot") -> None:
@@ -85,7 +86,7 @@ class Stage:
         return done
 
     def _command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "traymon", "--config", str(self.profile.config_file), *words]
+        return [*self.program, "--config", str(self.profile.config_file), *words]
 
     def hold(self, token: str | None = None, bot: str = "bot", *, logged: bool = True) -> None:
         """Wait until Slack's side sees the bot by one open link, and, with ``logged``, the log has its start."""
@@ -96,16 +97,26 @@ class Stage:
             assert time.monotonic() < until, "no start in the log"
             threading.Event().wait(0.02)
 
+    def hold_again(self) -> None:
+        """:meth:`hold`, by one more link than there ever was."""
+        known = len(self.slack.truth().links_of(self.token))
+        self.slack.fin(self.token)
+        assert self.slack.wait(lambda: len(self.slack.truth().links_of(self.token)) > known, PATIENCE_S)
+
     def _is_up(self, bot: str) -> bool:
         return [event.kind for event in events(self.profile, bot, "start", "stop")][-1:] == ["start"]
 
     def status(self, *parts: str) -> subprocess.CompletedProcess[str]:
         """``traymon status``, once all ``parts`` are in what the running one answers (as JSON)."""
+        self.wait_for_answer(*parts)
+        return self.traymon("status")
+
+    def wait_for_answer(self, *parts: str) -> None:
+        """Until all ``parts`` are in what the running one answers (as JSON)."""
         until = time.monotonic() + PATIENCE_S
         while not all(part in self._answer() for part in parts):
             assert time.monotonic() < until, self._answer()
             threading.Event().wait(0.05)
-        return self.traymon("status")
 
     def _answer(self) -> str:
         """Asked from here, as a command's start costs more than all the rest."""

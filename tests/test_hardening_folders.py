@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.stage import ONLINE, Stage, mounted, sentence, staged
-from tests.support import PATIENCE_S
+from traymon.desktop.instance import AlreadyRunning, acquire_profile
 from traymon.simulator import Simulator
 
 
@@ -56,12 +56,11 @@ def test_a_folder_that_is_removed(stage: Stage, which: str) -> None:
     stage.hold()
     folder.rename(folder.with_name("removed"))
     shutil.rmtree(folder.with_name("removed"))
-    cut(stage)
-    stage.hold()
+    stage.hold_again()
     said = f"The text log {profile.text_log} was" if which == "log" else f"The session log {profile.db} was"
     shown = stage.status(ONLINE, said).stdout
-    second = stage.traymon("run", "--no-tray")
-    assert second.returncode == 0, "it found the one that runs"
+    with pytest.raises(AlreadyRunning):
+        acquire_profile(profile)
     ended = stage.end(process).splitlines(keepends=True)
     assert sentence(ended[0]) in shown
     assert "was removed while traymon ran: traymon has" in sentence(ended[0])
@@ -83,13 +82,6 @@ def test_the_folder_of_the_control_socket_is_removed(stage: Stage) -> None:
     second = stage.traymon("run", "--no-tray")
     assert second.returncode == 1
     assert f"already runs for this profile (process {process.pid})" in sentence(second.stderr)
-    cut(stage)
-    stage.hold()
+    stage.hold_again()
     assert stage.end(process) == ""
     stage.assert_whole(stops=2)
-
-
-def cut(stage: Stage) -> None:
-    """Slack hangs up; until there is a second link."""
-    assert stage.slack.fin(stage.token) == 1
-    assert stage.slack.wait(lambda: len(stage.slack.truth().links_of(stage.token)) == 2, PATIENCE_S)

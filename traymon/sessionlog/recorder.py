@@ -108,7 +108,7 @@ class SessionLog:
         # Each bot's transport and last committed state, for a new file.
         self._present: dict[str, tuple[str, EnterState]] = {}
         self._text_at: int | None = None  # number of the last event in the text log; None: to be read from it
-        self._text_there = False  # whether there was a text log when it was last looked at
+        self._text_there = False  # whether a text log was found or written
         self._line = anchor  # of the open store, where there is one
         self._shift = 0  # by how much the wall clock was set in this run, as far as it is noted
         self._clock_right_at = anchor.at  # when the wall clock was last as expected
@@ -291,7 +291,8 @@ class SessionLog:
 
     def _ready(self) -> bool:
         """Whether the store is open, opening it if it can be."""
-        if self._store is not None and self._inode != _inode(self._db):
+        found = _inode(self._db)
+        if self._store is not None and (found is None or found != self._inode):
             _log.info("the session log was moved, replaced or removed while in use")
             self._let_go()
         if self._store is None and self._unnumbered is None:
@@ -406,6 +407,7 @@ class SessionLog:
             self._notice = self._notice or _text_was_removed(self._text.path)
             self._text_at = None
         if self._text_at is None:
+            self._text_there = self._text.there()
             self._text_at = self._text.last_number()
             store.number_above(self._text_at)
         while events := store.events_after(self._text_at, MOST_AT_ONCE):
@@ -413,9 +415,9 @@ class SessionLog:
                 text = line(event)
                 if text is not None:
                     self._text.append(text)
+                    self._text_there = True  # not looked at: it may be gone again already
                 assert event.id is not None
                 self._text_at = event.id
-        self._text_there = self._text.there()
 
     # Telling
 
