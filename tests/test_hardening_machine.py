@@ -151,15 +151,24 @@ def test_descriptors_that_are_used_up(stage: Stage) -> None:
     process = stage.start()
     stage.hold()
     before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, before[1]))  # it has more than those already
     stage.slack.fin(stage.token)
-    eventually(lambda: events(stage.profile, "bot", "fail", "cause"), "a failed attempt")
+    eventually(lambda: events(stage.profile, "bot", "fail"), "a failed attempt in the database")
+    asked = stage.traymon("status")
+    assert asked.returncode in (1, 3)
+    assert sentence(asked.stderr).startswith("traymon runs"), "it is not said to be gone"
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
     stage.hold()
-    print(stage.status(ONLINE).stdout)
-    print(stage.profile.text_log.read_text())
-    print(stage.end(process))
+    said = sentence(stage.end(process))
+    assert (
+        f"The text log {stage.profile.text_log} cannot be written (Too many open files): nothing is lost"
+        in said
+    )
     stage.assert_whole(stops=2)
+    (failed,) = [
+        line for line in stage.profile.text_log.read_text().splitlines() if line.split()[2] == "fail"
+    ]
+    assert "This machine lets traymon open no more files or connections: “Too many open files”." in failed
 
 
 # A slow disk

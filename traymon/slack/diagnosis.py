@@ -237,6 +237,8 @@ class _Probe:
 
 def _check_of(reason: Exception, phase: Phase, took_s: float, patience_s: float) -> Check:
     failure = without_secrets(failure_of(reason, phase, reached=False))
+    if failure.evidence.get("exhausted"):
+        return _SKIPPED  # it says nothing about the way
     if not isinstance(reason, TimeoutError) or reason.errno is not None:
         return Check(Outcome.FAILED, _ms(took_s), failure)
     if took_s < patience_s:

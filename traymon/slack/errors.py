@@ -81,6 +81,7 @@ NO_ROUTE_CODES = _codes("ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL")
 _RESET = _codes("ECONNRESET", "ECONNABORTED", "EPIPE", "ESHUTDOWN")
 _REFUSED = _codes("ECONNREFUSED")
 _TIMED_OUT = _codes("ETIMEDOUT")
+_EXHAUSTED = _codes("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")
 
 _TIMEOUT_AT = {
     Phase.TOKEN: Cause.NO_TOKEN,
@@ -208,26 +209,33 @@ def _look_at_system(exc: OSError, phase: Phase) -> Cause:
         return Cause.RESET
     if exc.errno in _TIMED_OUT:
         return _TIMEOUT_AT.get(phase, Cause.KEEPALIVE_TIMEOUT)
-    # EHOSTUNREACH and EHOSTDOWN mean it, EPERM and EACCES are a local firewall's; of the rest the error tells.
+    # EHOSTUNREACH and EHOSTDOWN mean it, EPERM and EACCES are a local firewall's; of those that say that this machine
+    # has no more of something, the evidence tells, and of the rest the error.
     return Cause.UNREACHABLE
 
 
 def _system(exc: BaseException) -> dict[str, Fact]:
     number = exc.errno if isinstance(exc, OSError) else None
-    return {} if number is None else {"errno": number, "error": os.strerror(number)}
+    if number is None:
+        return {}
+    facts: dict[str, Fact] = {"errno": number, "error": os.strerror(number)}
+    return {**facts, "exhausted": True} if number in _EXHAUSTED else facts
 
 
 def has_route() -> bool:
     """Whether this machine has a route to the rest of the world, by IPv4 or IPv6.
 
     Connecting a UDP socket sends nothing: it only asks the routing table. The addresses are those reserved for
-    documentation (RFC 5737, RFC 3849), which no local network contains.
+    documentation (RFC 5737, RFC 3849), which no local network contains. Where this program may open no more sockets,
+    nothing speaks against a route.
     """
     for family, address in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 probe.connect((address, 53))
-        except OSError:
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                return True
             continue
         return True
     return False

@@ -199,6 +199,10 @@ _NAMELESS = mark(
     "Slack's name cannot be looked up: the name server does not answer or does not know it. "
     "Check the network, the VPN and the DNS settings."
 )
+_EXHAUSTED = mark(
+    "This machine lets traymon open no more files or connections{said}. Close programs that hold many, or raise the "
+    "limit (ulimit -n)."
+)
 _BOT_TOKEN = mark(
     "Slack wants another kind of token here ({error}). Give traymon the one that it asks for: “Set up a bot…” in the "
     "menu, or traymon setup."
@@ -298,6 +302,8 @@ def _choose(cause: str, detail: str, facts: Mapping[str, object]) -> str:
         return _choose_sign_in(facts)
     if cause == "tls":
         return _choose_tls(facts)
+    if facts.get("exhausted"):
+        return _EXHAUSTED
     if cause == "dns" and not facts.get("host"):
         return _NAMELESS
     with_status = {"proxy": _PROXY_STATUS, "not_websocket": _HTTP_REFUSAL, "slack_error": _SLACK_STATUS}
