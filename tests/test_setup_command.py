@@ -10,12 +10,14 @@ import threading
 import pytest
 from click.testing import CliRunner
 
-from tests.support import PATIENCE_S, start, token_of, write_profile
+from tests.support import PATIENCE_S, app_token_of, start, token_of, write_profile
 from traymon.cli import cli
 from traymon.cli import setup as command
+from traymon.config import load
 from traymon.desktop.control import ControlError, NotRunning, ask
 from traymon.paths import Profile
 from traymon.simulator import Simulator
+from traymon.simulator import faults as f
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="uses signals and modes")
 
@@ -92,7 +94,54 @@ def test_a_bot_whose_token_was_refused_comes_online_with_a_new_one(running, slac
     assert slack.wait(lambda: slack.open_links(new) == 1, PATIENCE_S)
 
 
-@pytest.mark.parametrize("more", [["--name", "a"], ["--keep", "env:A"], ["--no-check"]])
+def set_up(config, slack, *more, given):
+    arguments = ["--config", str(config), "setup", "--name", "a", "--api-url", slack.api_url, *more]
+    return CliRunner().invoke(cli, arguments, input=given)
+
+
+def test_a_bot_whose_token_is_refused_for_rtm_is_shown_the_way_and_takes_it(home, slack):
+    config = home / "c.toml"
+    bot, app = token_of("a"), app_token_of("a")
+    slack.remove_bot(bot)
+    slack.add_bot(bot, "a", app_token=app)
+    slack.arm(f.SlackCode("not_allowed_token_type"), method="rtm.connect")
+    refused = set_up(config, slack, "--keep", f"file:{home}/bot", given=f"{bot}\n")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("traymon: Nothing was changed: Slack does not let this app use RTM")
+    assert refused.stderr.endswith("run traymon setup --relay rtm.\n")
+    assert not config.exists()
+    places = ["--keep", f"file:{home}/app", "--keep-bot", f"file:{home}/bot"]
+    done = set_up(config, slack, "--relay", "rtm", *places, given=f"{app}\n{bot}\n")
+    assert done.exit_code == 0, done.output
+    assert "traymon relay a" in done.stdout
+    assert not {app, bot} & set(done.output.split())
+    (read,) = load(config, {}).bots
+    assert (read.transport, read.relay) == ("socket", "rtm")
+    assert (read.app_token, read.token) == (f"file:{home}/app", f"file:{home}/bot")
+    assert ((home / "app").read_text(), (home / "bot").read_text()) == (f"{app}\n", f"{bot}\n")
+
+
+def test_both_tokens_are_needed_for_a_program_of_rtm(home, slack):
+    places = ["--keep", f"file:{home}/app", "--keep-bot", f"file:{home}/bot"]
+    done = set_up(home / "c.toml", slack, "--relay", "rtm", *places, given=f"{app_token_of('a')}\n\n")
+    assert (done.exit_code, done.stderr.startswith("traymon: The bot token (xoxb-…) is missing")) == (1, True)
+    assert not (home / "app").exists()
+    assert slack.truth().calls == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--relay", "rtm", "--transport", "rtm"], "is for Socket Mode"),
+        (["--keep-bot", "env:A"], "goes with --relay rtm"),
+    ],
+)
+def test_options_that_do_not_go_together(home, slack, more, said):
+    done = set_up(home / "c.toml", slack, *more, given="")
+    assert (done.exit_code, said in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("more", [["--name", "a"], ["--keep", "env:A"], ["--no-check"], ["--relay", "rtm"]])
 def test_the_page_asks_for_itself(tmp_path, more):
     result = CliRunner().invoke(cli, ["--config", str(tmp_path / "c.toml"), "setup", "--page", *more])
     assert result.exit_code == 2

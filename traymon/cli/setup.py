@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from traymon.config import BotConfig
     from traymon.secrets import Secret
     from traymon.setup.checking import Candidate, Step
-    from traymon.setup.configfile import BotTable, Transport
+    from traymon.setup.configfile import BotTable, Programs, Transport
 
-_WHICH = {"rtm": "token", "socket": "app_token"}
 _ANSWER_LIMIT_S = 5.0
 """For the running traymon, which answers at once."""
 _DEFAULT_PLACE = "keyring"
@@ -26,23 +25,20 @@ _DEFAULT_PLACE = "keyring"
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """What the person chose; ``keep`` is the token's place as the configuration names it."""
+    """What the person chose; ``places`` are those of the tokens asked for, as the configuration names them."""
 
     name: str
     transport: "Transport"
-    keep: str
+    places: Mapping[str, str]
     api_url: str | None
-
-    @property
-    def which(self) -> str:
-        return _WHICH[self.transport]
+    programs: "Programs | None" = None
 
     @property
     def table(self) -> "BotTable":
         from traymon.setup.configfile import BotTable
 
-        token, app_token = (self.keep, None) if self.transport == "rtm" else (None, self.keep)
-        return BotTable(self.name, self.transport, token, app_token, self.api_url)
+        token, app_token = self.places.get("token"), self.places.get("app_token")
+        return BotTable(self.name, self.transport, token, app_token, self.api_url, self.programs)
 
 
 @click.command()
@@ -50,9 +46,13 @@ class _Choice:
 @click.option(
     "--transport",
     type=click.Choice(["rtm", "socket"]),
-    default="rtm",
-    show_default=True,
-    help="rtm for classic apps, socket for Socket Mode.",
+    help="rtm for classic apps, the default; socket for Socket Mode.",
+)
+@click.option(
+    "--relay",
+    type=click.Choice(["rtm"]),
+    help="For a program that speaks RTM alone: Socket Mode towards Slack, RTM towards the program. Asks for both "
+    "tokens, the app-level one first.",
 )
 @click.option(
     "--keep",
@@ -60,6 +60,9 @@ class _Choice:
     default=_DEFAULT_PLACE,
     show_default=True,
     help="Where the token is kept: keyring, env:NAME or file:PATH.",
+)
+@click.option(
+    "--keep-bot", metavar="PLACE", help="With --relay rtm, the same for the bot token; keyring where missing."
 )
 @click.option(
     "--api-url", metavar="URL", help="Of the Web API, where it is not slack.com's (GovSlack, a proxy)."
@@ -72,24 +75,42 @@ class _Choice:
 def setup(
     context: Context,
     name: str | None,
-    transport: "Transport",
+    transport: "Transport | None",
+    relay: "Programs | None",
     keep: str,
+    keep_bot: str | None,
     api_url: str | None,
     no_check: bool,
     page: bool,
 ) -> None:
     """Set up a bot, or give it another token. The token is asked for without being shown."""
-    nothing_said = name is None and keep == _DEFAULT_PLACE and not no_check
+    nothing_said = name is None and keep == _DEFAULT_PLACE and not no_check and relay is None
     if page and not nothing_said:
         raise click.UsageError(words.gettext("The page itself asks for all but --api-url."))
     if page or (nothing_said and _started_from_desktop()):
         _on_a_page(context, api_url)
         return
+    _check_usage(transport, relay, keep_bot)
     from traymon.config import check_name
 
     name = name if name is not None else click.prompt(words.gettext("Name of the bot"), default="bot")
     check_name(name)
-    _in_the_terminal(context, _Choice(name, transport, keep, api_url), no_check=no_check)
+    if relay is not None:
+        places = {"app_token": keep, "token": keep_bot or _DEFAULT_PLACE}
+        choice = _Choice(name, "socket", places, api_url, relay)
+    else:
+        transport = transport or "rtm"
+        choice = _Choice(name, transport, {"token" if transport == "rtm" else "app_token": keep}, api_url)
+    _in_the_terminal(context, choice, no_check=no_check)
+
+
+def _check_usage(transport: "Transport | None", relay: "Programs | None", keep_bot: str | None) -> None:
+    if relay is not None and transport == "rtm":
+        raise click.UsageError(words.gettext("--relay rtm is for Socket Mode: leave out --transport rtm."))
+    if relay is None and keep_bot is not None:
+        raise click.UsageError(
+            words.gettext("--keep-bot goes with --relay rtm: for one token, --keep says where it is kept.")
+        )
 
 
 def _started_from_desktop() -> bool:
@@ -116,10 +137,12 @@ def _in_the_terminal(context: Context, choice: _Choice, *, no_check: bool) -> No
 
     path = context.profile.config_file
     bot = preview_bot(path, choice.table)
-    wanted = _candidate(bot, _typed(choice))
+    typed = {which: _typed(choice, which) for which in choice.places}
+    wanted = _candidate(bot, typed, choice.programs)
     if not no_check:
         _check(wanted)
-    _keep(bot, choice.which, wanted, context.profile.name)
+    for which in choice.places:
+        _keep(bot, which, wanted, context.profile.name)
     set_bot(path, choice.table)
     click.echo(
         words.gettext("{bot} is set up in {file}.").format(bot=bot.name, file=words.printable(str(path)))
@@ -129,27 +152,27 @@ def _in_the_terminal(context: Context, choice: _Choice, *, no_check: bool) -> No
     _tell_running(context, bot.name)
 
 
-def _typed(choice: _Choice) -> str:
-    """The token: from the environment where it is kept there, typed unseen, or from standard input of a script."""
+def _typed(choice: _Choice, which: str) -> str:
+    """A token: from the environment where it is kept there, typed unseen, or from standard input of a script."""
     from traymon.secrets import read
 
-    if choice.keep.startswith("env:"):
-        return read(choice.keep, choice.name, choice.which)
+    if choice.places[which].startswith("env:"):
+        return read(choice.places[which], choice.name, which)
     if sys.stdin is not None and sys.stdin.isatty():
-        shape = "xoxb-…" if choice.transport == "rtm" else "xapp-…"
+        shape = "xoxb-…" if which == "token" else "xapp-…"
         prompt = words.gettext("Token ({shape}), not shown").format(shape=shape)
         return str(click.prompt(prompt, hide_input=True))
     return sys.stdin.readline() if sys.stdin is not None else ""
 
 
-def _candidate(bot: "BotConfig", typed: str) -> "Candidate":
+def _candidate(bot: "BotConfig", typed: Mapping[str, str], programs: "Programs | None") -> "Candidate":
     from traymon.setup.checking import CheckFailed, candidate
     from traymon.slack.endpoint import Endpoint
 
     endpoint = Endpoint(bot.api_url, proxy=bot.proxy, ca_file=bot.ca_file)
-    token, app_token = (typed, "") if bot.transport == "rtm" else ("", typed)
+    token, app_token = typed.get("token", ""), typed.get("app_token", "")
     try:
-        return candidate(bot.transport, endpoint, token, app_token, _say)
+        return candidate(bot.transport, endpoint, token, app_token, _say, programs)
     except CheckFailed as error:
         if bot.transport == "rtm" and error.kind == "app":
             raise Sentence(
@@ -165,7 +188,13 @@ def _check(wanted: "Candidate") -> None:
     try:
         check(wanted, _say)
     except CheckFailed as error:
-        raise Sentence(words.gettext("Nothing was changed: {why}").format(why=error)) from None
+        if error.step.offer:
+            text = words.gettext(
+                "Nothing was changed: {why} For such a program, run traymon setup --relay rtm."
+            )
+        else:
+            text = words.gettext("Nothing was changed: {why}")
+        raise Sentence(text.format(why=error)) from None
 
 
 def _say(step: "Step") -> None:
