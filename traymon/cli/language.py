@@ -17,6 +17,10 @@ _CLICK = "click"
 """The catalogue of click's own messages: it brings none."""
 
 
+_INDENT = 2
+"""Of what an example is about, against the example, in columns."""
+
+
 def speak(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     """Choose the language for the command line ``arguments``. Raises nothing."""
     words.choose(_configured(_config_file(arguments)), environ)
@@ -39,6 +43,23 @@ class _Formatter(click.HelpFormatter):
 
 class _Context(click.Context):
     formatter_class = _Formatter
+
+    def get_help(self) -> str:
+        """With examples at the end."""
+        from traymon.cli.examples import examples_of
+
+        examples = examples_of(self._path())
+        if not examples:
+            return super().get_help()
+        formatter = self.make_formatter()
+        with formatter.section(words.gettext("Examples")):
+            formatter.write_dl(examples, col_max=_INDENT)
+        return f"{super().get_help()}\n\n{formatter.getvalue().rstrip()}"
+
+    def _path(self) -> list[str]:
+        """The names of the commands, without the program's."""
+        parent = self.parent
+        return [*parent._path(), self.info_name or ""] if isinstance(parent, _Context) else []
 
 
 def _folded(text: str, width: int) -> str:

@@ -80,7 +80,12 @@ def _moment(text: str) -> datetime:
     help="From then on: today, yesterday, an age such as 90m, 2h or 1h30m, or a date, with a time or without.",
 )
 @click.option(
-    "--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["text", "csv", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, for a spreadsheet, or for programs.",
 )
 @click.option("--follow", is_flag=True, help="Go on with new lines as they come, until Ctrl-C.")
 @click.pass_obj
