@@ -98,10 +98,13 @@ class Stage:
             threading.Event().wait(0.02)
 
     def hold_again(self) -> None:
-        """:meth:`hold`, by one more link than there ever was."""
+        """Slack hangs up; wait until it has greeted the next link."""
         known = len(self.slack.truth().links_of(self.token))
-        self.slack.fin(self.token)
-        assert self.slack.wait(lambda: len(self.slack.truth().links_of(self.token)) > known, PATIENCE_S)
+        assert self.slack.fin(self.token) == 1
+        assert self.slack.wait(lambda: self._greeted() > known, PATIENCE_S)
+
+    def _greeted(self) -> int:
+        return sum(link.hello_wall is not None for link in self.slack.truth().links_of(self.token))
 
     def _is_up(self, bot: str) -> bool:
         return [event.kind for event in events(self.profile, bot, "start", "stop")][-1:] == ["start"]

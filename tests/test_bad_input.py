@@ -425,7 +425,7 @@ def test_rubbish_at_the_control_socket(stage: Stage) -> None:
             with contextlib.suppress(BrokenPipeError):
                 client.sendall(rubbish)
     key = Path(f"{address}.key").read_bytes()
-    asked = [b"", b"\x80\x04]", b"[]", b"[" * 100_000, b"{}", b'{"version":1}', b'{"version":2,"do":"quit"}']
+    asked = [b"", b"\x80\x04]", b"[]", b"[" * 100_000, b"{}", b'{"version":1}', b'{"version":2,"do":"pause"}']
     asked += [b'{"version":1,"do":{"quit":1}}', b'{"version":1,"do":"pause","bot":["bot"]}']
     for question in asked:
         with Client(address, authkey=key) as own:

@@ -1,10 +1,8 @@
 """A machine that stands still, has the wrong time, moves to another zone, or has no more of something."""
 
-import fcntl
 import json
 import os
 import resource
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.required import cannot
-from tests.stage import OFFLINE, ONLINE, Stage, a_line, sentence, staged
+from tests.stage import ONLINE, Stage, a_line, sentence, staged
 from tests.support import PATIENCE_S, events
 from traymon.simulator import Simulator
 
@@ -65,6 +63,7 @@ main()
 
 def test_a_clock_that_begins_in_1970(stage: Stage) -> None:
     """As on a board without a battery, until a time service answers."""
+    stage.env["TZ"] = "UTC"
     program, stage.program = stage.program, (sys.executable, "-c", SET_BY_HAND)
     process = stage.start(stdin=subprocess.PIPE)
     stage.hold()
@@ -139,9 +138,12 @@ def test_a_process_that_is_stopped(stage: Stage, meanwhile: str) -> None:
     process.send_signal(signal.SIGCONT)
     eventually(lambda: "stood still" in stage.profile.text_log.read_text(), "the line that it stood still")
     stage.hold()
-    print(stage.profile.text_log.read_text())
     assert stage.end(process) == ""
-    stage.assert_whole(stops=1 if meanwhile == "nothing" else 2)
+    causes = [event.cause for event in events(stage.profile, "bot", "stop")]
+    if meanwhile == "hung up":
+        assert causes[0] == "frozen"
+        assert "traymon stood still for a while" in stage.profile.text_log.read_text()
+    stage.assert_whole(stops=len(causes))
 
 
 # No more descriptors

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.errors import SlackRequestError
 
+from traymon import words
 from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.slack import errors as errors_module
 from traymon.slack.errors import (
@@ -249,3 +250,15 @@ def test_retry_after_is_seconds_or_nothing(value, ms):
 def test_retry_after_comes_with_the_failure():
     assert http_failure(429, {"retry-after": "7"}, Phase.API).retry_after_ms == 7_000
     assert http_failure(503, {"retry-after": "7"}, Phase.API).retry_after_ms == 7_000
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS])
+def test_what_this_machine_has_no_more_of_is_not_blamed_on_the_way(monkeypatch, number):
+    def exhausted(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "socket", exhausted)
+    assert errors_module.has_route(), "nothing speaks against it"
+    failure = of(OSError(number, "x"), Phase.TCP)
+    assert failure.evidence["exhausted"] is True
+    assert "no more files or connections" in words.cause(failure.cause, evidence=failure.evidence)

@@ -34,6 +34,8 @@ Message = dict[str, Any]
 
 VERSION = 1
 """Of the protocol. Counts up when an older command could misread an answer."""
+_OF_EVERY_VERSION = ("quit",)
+"""What is asked and answered alike in all versions: how else should one be ended so that another can start?"""
 
 _LARGEST = 1 << 20
 """Bytes of the longest message: a status of thousands of bots fits."""
@@ -195,7 +197,7 @@ class ControlServer:
     def _answer(self, question: bytes) -> Message:
         try:
             asked = msgspec.json.decode(question, type=Message)
-            if asked.pop("version", None) != VERSION:
+            if asked.pop("version", None) != VERSION and asked.get("do") not in _OF_EVERY_VERSION:
                 return {"version": VERSION, "ok": False, "error": str(_running_other())}
             return {**self._handler(asked), "version": VERSION}
         except msgspec.DecodeError:
@@ -247,7 +249,7 @@ def ask(address: str, request: Message, timeout_s: float) -> Message:
                     "traymon runs but did not answer within {seconds:g} s: it may be stopped or overloaded."
                 ).format(seconds=timeout_s)
             ) from None
-    if answer.pop("version", None) != VERSION:
+    if answer.pop("version", None) != VERSION and request.get("do") not in _OF_EVERY_VERSION:
         raise _running_other()
     return answer
 
