@@ -47,12 +47,15 @@ def test_the_bot_and_its_token_go_and_nothing_else(config, ring):
     done = run("a", given="y\n")
     assert (done.exit_code, done.stderr) == (0, "")
     assert "a is removed" in done.stdout
+    assert "Its token in the keyring is deleted." in done.stdout
     assert "api.slack.com/apps" in done.stdout, "the token itself is still good"
     assert "canary" not in done.output
     assert "bots.a" not in config.read_text()
     assert "[bots.b] # the other one" in config.read_text()
     assert set(ring.entries) == {("traymon", "b/token"), ("traymon", "b/app_token")}
-    assert run("b", "--yes").exit_code == 0
+    done = run("b", "--yes")
+    assert done.exit_code == 0
+    assert "Its 2 tokens in the keyring are deleted." in done.stdout
     assert ring.entries == {}
 
 
@@ -66,7 +69,9 @@ def test_a_file_that_set_up_made_goes_and_one_that_the_person_named_stays(config
     assert str(made) in kept.stdout
     assert made.exists()
     config.write_text(f'[bots.a]\ntoken = "file:{made}"\n[bots.b]\ntoken = "file:{named}"\n')
-    assert str(made) not in run("a", "--yes").stdout
+    done = run("a", "--yes")
+    assert f"The token in the file {made} is deleted." in done.stdout
+    assert str(made) not in done.stdout.partition("This stays:")[2]
     assert not made.exists()
     assert str(named) in run("b", "--yes").stdout
     assert named.exists()
@@ -92,12 +97,15 @@ def test_a_token_that_cannot_be_removed_keeps_the_bot(config, ring, problem):
     done = run("a", "--yes", "--keep-token")
     assert done.exit_code == 0
     assert "tokens in the keyring, under the name “traymon”" in done.stdout
+    assert "deleted" not in done.stdout
     assert "bots.a" not in config.read_text()
 
 
 def test_a_token_that_was_never_kept_is_no_problem(config, ring):
     ring.entries.clear()
-    assert run("a", "--yes").exit_code == 0
+    done = run("a", "--yes")
+    assert done.exit_code == 0
+    assert "deleted" not in done.stdout
 
 
 def test_a_bot_without_the_keyring_does_not_touch_it(config, ring, home):

@@ -226,6 +226,28 @@ def test_answered_is_shown_where_it_is_known(figures: Figures) -> None:
     assert "l-detached" in text
 
 
+@pytest.mark.parametrize(
+    ("state", "programs", "is_said"),
+    [
+        ("online", [(-3, -1, "attached"), (-1, 0, "detached")], True),
+        ("away", [(-1, 0, "detached")], True),
+        ("online", [(-3, -1, "detached"), (-1, 0, "attached")], False),
+        ("online", [(-3, -1, "detached")], False),  # of an earlier run: now there is no relay
+        ("offline", [(-1, 0, "detached")], False),
+        ("online", [], False),
+    ],
+)
+def test_the_card_says_that_no_program_is_behind_the_link(
+    figures: Figures, state: str, programs: list[tuple[int, int, str]], is_said: bool
+) -> None:
+    lane = tuple(Piece(NOW + begin * HOUR, NOW + end * HOUR, name) for begin, end, name in programs)
+    pieces = (Piece(NOW - 5 * HOUR, NOW, state),)
+    bot = replace(figures.bots[0], state=State(state), pieces=pieces, programs=lane)
+    text = render(of(bot), TOKYO)
+    assert (", but no program is attached</span>" in text) is is_said
+    assert (f'class="now {state} unattended"' in text) is is_said
+
+
 def test_a_row_of_evidence_is_not_another_rows(figures: Figures) -> None:
     """Cells are made once for each text: facts that are equal in Python, but not to a reader, are two."""
     rows = tuple(

@@ -155,7 +155,9 @@ def test_a_token_that_is_refused_leaves_the_page_open(slack, make_page):
 def test_the_wrong_secret_opens_nothing(make_page):
     address = make_page().address()
     wrong = Browser(address[:-1] + ("a" if address[-1] != "a" else "b"))
-    assert (wrong.opened.status, wrong.opened.text) == (403, "")
+    assert wrong.opened.status == 403
+    assert "This page is closed" in wrong.opened.text
+    assert wrong.cookie == ""
     assert Browser(address).opened.status == 303
 
 
@@ -163,10 +165,16 @@ def test_no_cookie_no_page(make_page):
     browser = Browser(make_page().address())
     name, _, value = browser.cookie.partition("=")
     for cookie in (None, f"{name}=", f"{name}={value}x", f"other={value}"):
-        assert browser.send("GET", browser.folder, Cookie=cookie).status == 403
-        assert browser.send("GET", browser.folder + "script.js", Cookie=cookie).status == 403
-        assert browser.send("POST", browser.folder + "check", "{}", Cookie=cookie).status == 403
-    assert browser.send("GET", "/elsewhere/").status == 403
+        closed = browser.send("GET", browser.folder, Cookie=cookie)
+        assert closed.status == 403
+        assert "choose “Set up a bot…” in traymon&#39;s menu" in closed.text, "how to open it again"
+        for refused in (
+            browser.send("GET", browser.folder + "script.js", Cookie=cookie),
+            browser.send("POST", browser.folder + "check", "{}", Cookie=cookie),
+        ):
+            assert (refused.status, refused.text) == (403, "")
+    # A wrong folder is answered no differently.
+    assert browser.send("GET", "/elsewhere/").text == closed.text
     assert browser.send("GET", "/").status == 404
     assert browser.send("GET", browser.folder).status == 200
 
@@ -185,7 +193,8 @@ def test_a_foreign_host_is_refused(make_page, host):
     address = make_page().address()
     browser = Browser(address)
     host = host.format(port=browser.port)
-    assert browser.send("GET", browser.folder, Host=host).status == 403
+    refused = browser.send("GET", browser.folder, Host=host)
+    assert (refused.status, refused.text) == (403, "")
     assert browser.send("POST", browser.folder + "check", "{}", Host=host).status == 403
     assert browser.send("GET", "/open/x", Host=host).status == 403
 

@@ -106,9 +106,31 @@ def test_each_is_asked_for(profile, given, config, log):
 @pytest.mark.parametrize("given", ["n\n", ""])
 def test_who_does_not_say_yes_keeps_all(profile, home, ring, given):
     before, entries = files(home), dict(ring.entries)
-    assert run("uninstall", "--purge", given=given).exit_code == 1
+    done = run("uninstall", "--purge", given=given)
+    assert done.exit_code == 1
+    assert "Nothing was taken out." in done.output
     assert files(home) == before
     assert ring.entries == entries
+
+
+@pytest.mark.parametrize(("given", "config_goes"), [("y\n", False), ("y\ny\n", True)])
+def test_who_breaks_off_is_told_what_is_gone_and_what_stays(profile, home, ring, given, config_goes):
+    done = run("uninstall", given=given)  # ends before an answer
+    assert done.exit_code == 1
+    gone, _, stays = done.stdout.partition("This is gone:")[2].partition("This stays:")
+    assert "the start at login" in gone
+    assert "tokens in the keyring" in gone
+    assert ("traymon", "a/token") not in ring.entries
+    assert profile.config_file.exists() is not config_goes
+    assert (str(profile.config_file) in gone, str(profile.config_file) in stays) == (
+        config_goes,
+        not config_goes,
+    )
+    for kept in (profile.db, profile.text_log, profile.state_dir):
+        assert kept.exists()
+        assert f"{kept}\n" in stays
+    assert run("uninstall", "--purge", "--yes").exit_code == 0
+    assert not profile.state_dir.exists()
 
 
 def test_what_cannot_be_taken_out_is_said_and_the_rest_goes(profile, home, ring):

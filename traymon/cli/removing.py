@@ -45,37 +45,50 @@ def remove(context: Context, bot: str, yes: bool, keep_token: bool) -> None:
     if not yes:
         click.confirm(words.gettext("Remove {bot}?").format(bot=shown), abort=True)
     # The token first: should that fail, the bot is still there and can be removed once more.
-    if not keep_token:
-        _delete_tokens(found, profile)
+    gone = [] if keep_token else _delete_tokens(found, profile)
     remove_bot(profile.config_file, bot)
     click.echo(
         words.gettext("{bot} is removed from {file}.").format(
             bot=shown, file=words.printable(str(profile.config_file))
         )
     )
+    for sentence in gone:
+        click.echo(sentence)
     stays(_after_removal(context, found, keep_token=keep_token))
     _tell_running(context)
 
 
-def _delete_tokens(bot: BotConfig, profile: Profile) -> None:
+def _delete_tokens(bot: BotConfig, profile: Profile) -> list[str]:
+    """Delete what traymon keeps of the bot; a sentence for each thing that is gone."""
+    gone = []
     for file in own_token_files(bot, profile):
         try:
-            file.unlink(missing_ok=True)
+            file.unlink()
+        except FileNotFoundError:
+            continue
         except OSError as error:
             raise Sentence(not_deleted(file, error)) from None
+        gone.append(
+            words.gettext("The token in the file {file} is deleted.").format(file=words.printable(str(file)))
+        )
     with contextlib.suppress(OSError):  # it is not empty, or not there
         profile.tokens.rmdir()
     if not in_keyring(bot):
-        return
+        return gone
     try:
-        for which in TOKENS:
-            delete(bot.name, which, profile=profile.name)
+        count = sum(delete(bot.name, which, profile=profile.name) for which in TOKENS)
     except SecretUnavailable as error:
         raise Sentence(
             words.gettext("{why} {bot} is not removed; with --keep-token it is, but for that.").format(
                 why=error, bot=words.printable(bot.name)
             )
         ) from None
+    if count:
+        text = words.ngettext(
+            "Its token in the keyring is deleted.", "Its {count} tokens in the keyring are deleted.", count
+        )
+        gone.append(text.format(count=count))
+    return gone
 
 
 def own_token_files(bot: BotConfig, profile: Profile) -> list[Path]:

@@ -41,42 +41,51 @@ from traymon.secrets import SecretUnavailable, delete
 @click.pass_obj
 def uninstall(context: Context, yes: bool, purge: bool) -> None:
     """``traymon uninstall``."""
-    if not yes:
-        click.confirm(
-            words.gettext("Take out traymon's start at login, and delete the tokens that it keeps?"),
-            abort=True,
-        )
     work = _Uninstalling(context, ask=not yes, purge=purge)
-    with _alone(context, ask=not yes):
-        work.run()
+    try:
+        if not yes and not click.confirm(
+            words.gettext("Take out traymon's start at login, and delete the tokens that it keeps?")
+        ):
+            raise Sentence(words.gettext("Nothing was taken out."))
+        with _alone(context, ask=not yes) as ended:
+            work.run(ended=ended)
+    except click.Abort:
+        work.tell_aborted()
+        raise
     stays(work.kept)
     raise SystemExit(FAILED if work.failed else 0)
 
 
 class _Uninstalling:
-    """One uninstalling. ``kept`` says what stays; ``failed``: something that should have gone is among it."""
+    """One uninstalling. ``gone`` says what went so far, ``kept`` what stays; ``failed``: something that should have
+    gone is among it."""
 
     def __init__(self, context: Context, *, ask: bool, purge: bool) -> None:
         self._context = context
         self._profile = context.profile
         self._ask = ask
         self._purge = purge
+        self.gone: list[str] = []
         self.kept: list[str] = []
         self.failed = False
 
-    def run(self) -> None:
-        """Everything, one after the other: what fails keeps nothing else from going."""
+    def run(self, *, ended: bool) -> None:
+        """Everything, one after the other: what fails keeps nothing else from going.
+
+        ``ended``: a running traymon was ended for it. Raises click.Abort where a question is not answered.
+        """
+        if ended:
+            self.gone.append(words.gettext("the traymon that was running"))
         config = self._config()
         self._take_out_start()
         self._take_out_tokens(config)
         self._take_out(
-            [self._profile.config_file],
+            self._files_of_configuration(),
             words.gettext("Delete the configuration, too?"),
             words.gettext("the configuration {file}"),
         )
-        logs = _made_by_log(self._profile.db) + _made_by_log(self._profile.text_log)
         self._take_out(
-            logs,
+            self._files_of_log(),
             words.gettext("Delete the log of all sessions, too?"),
             words.gettext("the log {file}"),
         )
@@ -87,6 +96,34 @@ class _Uninstalling:
         self.kept.append(
             words.gettext("the program itself: pipx uninstall traymon, or pip uninstall traymon")
         )
+
+    def tell_aborted(self) -> None:
+        """Say what is gone already and what is not, where a person broke off."""
+        click.echo()  # the question that was not answered has no end of line
+        if not self.gone:
+            click.echo(words.gettext("Nothing was taken out."))
+            return
+        click.echo(words.gettext("This is gone:"))
+        for thing in self.gone:
+            click.echo(f"  {thing}")
+        for files, named in (
+            (self._files_of_configuration(), words.gettext("the configuration {file}")),
+            (self._files_of_log(), words.gettext("the log {file}")),
+        ):
+            self.kept += _named(files, named)
+        if self._profile.state_dir.is_dir():
+            self.kept.append(
+                words.gettext("what traymon works with, in {folder}").format(
+                    folder=words.printable(str(self._profile.state_dir))
+                )
+            )
+        stays(dict.fromkeys(self.kept))
+
+    def _files_of_configuration(self) -> list[Path]:
+        return _there([self._profile.config_file])
+
+    def _files_of_log(self) -> list[Path]:
+        return _there(_made_by_log(self._profile.db) + _made_by_log(self._profile.text_log))
 
     def _config(self) -> Config | None:
         try:
@@ -99,7 +136,11 @@ class _Uninstalling:
         from traymon.desktop.autostart import AutostartError
 
         try:
-            system(self._context).turn_off()
+            entry = system(self._context)
+            was_on = entry.state().is_on
+            entry.turn_off()
+            if was_on:
+                self.gone.append(words.gettext("the start at login"))
         except (AutostartError, Sentence) as error:
             self.failed = True
             self.kept.append(str(error))
@@ -108,18 +149,24 @@ class _Uninstalling:
         """Of all bots that are or were kept here. Without a keyring's bot in the configuration, the keyring is not
         touched."""
         made = [file for bot in config.bots for file in own_token_files(bot, self._profile)] if config else []
-        for file in made:
-            self.failed = not self._delete(file) or self.failed
+        for file in _there(made):
+            if self._delete(file):
+                self.gone += _named([file], words.gettext("the token in the file {file}"))
+            else:
+                self.failed = True
         bots = [bot.name for bot in config.bots if in_keyring(bot)] if config is not None else []
         if not bots and config is not None:
             return
+        count = 0
         try:
             for bot in {*bots, *self._bots_in_log()}:
                 for which in TOKENS:
-                    delete(bot, which, profile=self._profile.name)
+                    count += delete(bot, which, profile=self._profile.name)
         except SecretUnavailable as error:
             self.failed = True
             self.kept.append(f"{kept_in_keyring(self._context)} ({error})")
+        if count:
+            self.gone.append(kept_in_keyring(self._context))
 
     def _bots_in_log(self) -> set[str]:
         from traymon.sessionlog.view import LogUnreadableError, LogView
@@ -130,13 +177,14 @@ class _Uninstalling:
 
     def _take_out(self, files: list[Path], question: str, named: str) -> None:
         """Delete ``files`` if the person wants that; else, and where it fails, they stay."""
-        there = [file for file in files if file.exists() or file.is_symlink()]
-        if not there:
+        if not files:
             return
+        left = files
         if self._purge or (self._ask and click.confirm(question)):
-            there = [file for file in there if not self._delete(file)]
-            self.failed = self.failed or bool(there)
-        self.kept += [named.format(file=words.printable(str(file))) for file in there]
+            left = [file for file in files if not self._delete(file)]
+            self.failed = self.failed or bool(left)
+            self.gone += _named([file for file in files if file not in left], named)
+        self.kept += _named(left, named)
 
     def _delete(self, file: Path) -> bool:
         try:
@@ -186,9 +234,21 @@ def _made_by_log(file: Path) -> list[Path]:
     return sorted(each for each in file.parent.iterdir() if each.name.startswith(file.name))
 
 
+def _there(files: list[Path]) -> list[Path]:
+    return [file for file in files if file.exists() or file.is_symlink()]
+
+
+def _named(files: list[Path], named: str) -> list[str]:
+    return [named.format(file=words.printable(str(file))) for file in files]
+
+
 @contextlib.contextmanager
-def _alone(context: Context, *, ask: bool) -> Iterator[None]:
-    """While it lasts, nobody else runs the profile: a running traymon is ended, after asking where ``ask``."""
+def _alone(context: Context, *, ask: bool) -> Iterator[bool]:
+    """While it lasts, nobody else runs the profile: a running traymon is ended, after asking where ``ask``.
+
+    Gives whether one was ended.
+    """
+    ended = False
     try:
         lock = _locked(context)
     except AlreadyRunning:
@@ -197,8 +257,9 @@ def _alone(context: Context, *, ask: bool) -> Iterator[None]:
                 words.gettext("Nothing was taken out, as traymon runs: end it with “traymon quit”.")
             ) from None
         lock = _locked_after_end(context)
+        ended = True
     with lock:
-        yield
+        yield ended
 
 
 def _locked(context: Context) -> "InstanceLock | contextlib.nullcontext[None]":

@@ -22,7 +22,7 @@ from traymon import words
 from traymon.keeper.core.causes import Cause
 from traymon.keeper.core.states import UP, State
 from traymon.report import charts
-from traymon.report.model import BotFigures, Figures, OutageRow, Period, Piece, Session, Tally
+from traymon.report.model import DETACHED, BotFigures, Figures, OutageRow, Period, Piece, Session, Tally
 from traymon.report.moments import Moments
 from traymon.report.recent import RECENT, tally
 
@@ -138,6 +138,7 @@ def _bot(bot: BotFigures, figures: Figures, moments: Moments, number: int) -> di
         "state": str(bot.state) if bot.state in set(State) else str(State.UNKNOWN),
         "state_words": words.state(bot.state),
         "now": _now(bot, figures.until),
+        "unattended": _unattended(bot),
         "since": None if bot.since_at is None else moments.whole(bot.since_at),
         "last": _last_outage(bot, moments),
         "recent": _recent(bot, figures, moments),
@@ -169,9 +170,18 @@ def _now(bot: BotFigures, until: int) -> str:
     lasted = (
         bot.sessions[-1].lasted_ms if bot.state in UP and _running(bot.sessions) else until - bot.since_at
     )
-    return words.gettext("{state} for {duration}").format(
+    now = words.gettext("{state} for {duration}").format(
         state=words.state(bot.state), duration=words.duration(lasted)
     )
+    return words.no_program(now) if _unattended(bot) else now
+
+
+def _unattended(bot: BotFigures) -> bool:
+    """The link is up, but the log says that no program is attached to it now."""
+    if bot.state not in UP or not bot.programs or not bot.pieces:
+        return False
+    last = bot.programs[-1]
+    return last.state == DETACHED and last.until >= bot.pieces[-1].until
 
 
 def _running(sessions: Sequence[Session]) -> bool:

@@ -32,12 +32,25 @@ class Page:
 
     def spent(self) -> str:
         """What an address says that was opened before."""
-        return self._environment.get_template("spent.html.j2").render()
+        return self._notice(
+            words.gettext("This address was used already"),
+            words.gettext("It works once, so that nobody else on this computer can use it."),
+        )
+
+    def closed(self) -> str:
+        """What the page says to a browser, or in a tab, that it is not open for."""
+        return self._notice(
+            words.gettext("This page is closed"),
+            words.gettext("It is for the browser that opened it, and only until it is opened anew."),
+        )
 
     def file(self, name: str) -> tuple[str, str] | None:
         """A file beside the page: its text and its kind."""
         kind = _FILES.get(name)
         return None if kind is None else ((_FOLDER / name).read_text(encoding="utf-8"), kind)
+
+    def _notice(self, heading: str, why: str) -> str:
+        return self._environment.get_template("notice.html.j2").render(heading=heading, why=why)
 
     @cached_property
     def _environment(self) -> jinja2.Environment:

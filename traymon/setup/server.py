@@ -192,7 +192,8 @@ class Server:
         folder = request.match_info.get("folder")
         if folder is not None:
             if not self._is_admitted(folder, request.cookies.get(_COOKIE, "")):
-                return _refused()
+                is_page = request.method == "GET" and "file" not in request.match_info
+                return self._closed() if is_page else _refused()
             self._used()
         try:
             return await handler(request)
@@ -214,7 +215,7 @@ class Server:
             self._cookie, self._checked = "", None
             return web.Response(status=410, text=self._page.spent(), content_type="text/html")
         if not self._ticket or not hmac.compare_digest(ticket.encode(), self._ticket.encode()):
-            return _refused()
+            return self._closed()
         self._spent.add(ticket)
         self._ticket = ""
         self._cookie = secrets.token_urlsafe(32)
@@ -223,6 +224,10 @@ class Server:
         answer = web.Response(status=303, headers={"Location": folder})
         answer.set_cookie(_COOKIE, self._cookie, path=folder, httponly=True, samesite="Strict")
         return answer
+
+    def _closed(self) -> web.Response:
+        """For a person whose browser may not in: the same, whatever was wrong."""
+        return web.Response(status=403, text=self._page.closed(), content_type="text/html")
 
     # What the page asks for
 
