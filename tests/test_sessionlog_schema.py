@@ -111,7 +111,12 @@ def _robbed(db: Path) -> None:
         connection.execute("DROP TABLE spans")
 
 
-@pytest.mark.parametrize("spoil", [_garbage, _cut, _scribbled, _foreign, _robbed])
+def _narrowed(db: Path) -> None:
+    with closing(sqlite3.connect(db)) as connection:
+        connection.execute("ALTER TABLE runs DROP COLUMN taken")
+
+
+@pytest.mark.parametrize("spoil", [_garbage, _cut, _scribbled, _foreign, _robbed, _narrowed])
 def test_a_file_that_is_no_session_log_is_called_damaged(tmp_path: Path, spoil) -> None:
     db = tmp_path / "s.db"
     make(db)

@@ -15,7 +15,6 @@ from pathlib import Path
 BUSY_LIMIT_S = 2.0
 """How long a statement waits for someone who has the file locked, as a person's sqlite3 shell may have."""
 
-_TABLES = frozenset({"runs", "spans", "events", "settings"})
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY_CODE = 0xFF  # the low byte of an extended result code (sqlite.org/rescode.html)
 
@@ -154,9 +153,26 @@ def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mi
         raise DamagedStoreError("the tables of another program")
     if version < latest(migrations):
         _migrate(connection, path, version, migrations)
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables >= _TABLES:
-        raise DamagedStoreError("tables are missing")
+    if not _columns(connection) >= _columns_of(migrations):
+        raise DamagedStoreError("tables or columns are missing")
+
+
+def _columns_of(migrations: Sequence[Migration]) -> set[tuple[str, str]]:
+    """What :func:`_columns` gives of a file that these made."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as made:
+        for migration in migrations:
+            for statement in migration.statements:
+                made.execute(statement)
+        return _columns(made)
+
+
+def _columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Each table's name with each of its columns'."""
+    found = connection.execute(
+        "SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns "
+        "WHERE tables.type = 'table'"
+    )
+    return {(table, column) for table, column in found}
 
 
 def _migrate(
