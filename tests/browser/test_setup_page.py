@@ -455,6 +455,15 @@ def test_the_page_may_be_loaded_again_but_not_opened_twice(page, quiet_page, set
     expect(quiet_page.get_by_role("heading", name="This address was used already")).to_be_visible()
 
 
+def test_a_page_that_was_opened_anew_elsewhere_says_how_to_open_it_again(page, quiet_page, setup_page):
+    quiet_page.goto(setup_page.address())
+    page.goto(setup_page.address())
+    expect(page.get_by_role("heading", name="Set up a bot")).to_be_visible()
+    quiet_page.reload()
+    expect(quiet_page.get_by_role("heading", name="This page is closed")).to_be_visible()
+    expect(quiet_page.get_by_text("choose “Set up a bot…”")).to_be_visible()
+
+
 def test_a_traymon_that_ended_is_missed(quiet_page, setup_page):
     page = quiet_page
     page.goto(setup_page.address())
