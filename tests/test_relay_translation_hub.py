@@ -24,6 +24,7 @@ from traymon.relay.core.effects import (
 from traymon.relay.core.limits import MOST_ACKNOWLEDGED, MOST_OPEN, MOST_OPEN_BYTES, MOST_UNANSWERED
 from traymon.relay.translation import PresentedRtmHub
 from traymon.relay.translation.events import Why
+from traymon.relay.translation.outbox import MOST_CHANNELS, MOST_SENT
 from traymon.relay.translation.sends import CallFailure
 from traymon.relay.translation.signals import Call, Called, Give, Ignored, NotGiven, SocketAttached, Taken
 
@@ -241,6 +242,21 @@ def test_what_lost_its_link_and_its_program_is_over(bot):
     assert bot.hub.deadline is None
 
 
+def test_the_same_envelope_may_come_again_on_its_link(bot):
+    bot.attach(1)
+    first = bot.slack(1, envelope(message()))
+    assert drops(bot.slack(1, envelope(message()))) == [DropKind.REDELIVERY]
+    assert up(take(bot, first, 1)) == [ack("e1")], "one acknowledgement for both"
+
+
+def test_what_is_no_message_has_no_twin(bot):
+    bot.attach(1)
+    reaction = {"type": "reaction_added", "user": "U1", "reaction": "eyes", "event_ts": "1.2"}
+    reaction["item"] = {"type": "message", "channel": "C1", "ts": "1.1"}
+    first = bot.slack(1, envelope(reaction, "e1", "Ev1")) + bot.slack(1, envelope(reaction, "e2", "Ev2"))
+    assert to(first) == [1, 1], "two events, however alike"
+
+
 def test_an_event_without_an_id_is_known_by_its_envelope(bot):
     bot.attach(1)
     take(bot, bot.slack(1, envelope(message(), "e1", None)), 1)
@@ -285,6 +301,11 @@ def test_a_relieved_link_does_not_wait_for_ever(bot):
     assert Settled(1) in bot.wait(3 * SECOND)
 
 
+def test_a_link_that_is_down_is_settled_for_nobody(bot):
+    bot.give(ev.LinkDown(1))
+    assert bot.give(ev.LinkRelieved(1)) == []
+
+
 # Mentions
 
 
@@ -318,6 +339,18 @@ def test_equal_places_in_other_channels_are_other_messages(bot):
     bot.attach(1)
     bot.slack(1, envelope(message(), "e1", "Ev1"))
     assert to(bot.slack(1, envelope(mention(channel="C2"), "e2", "Ev2"))) == [1]
+
+
+def test_a_message_outlives_what_is_known_of_its_mention(bot):
+    """Slack redelivers it and no program takes it: then both are forgotten, each in its time."""
+    bot.attach(1)
+    bot.slack(1, envelope(message(), "e1", "Ev1"))
+    bot.wait(6 * MINUTE)
+    bot.slack(1, envelope(message(), "e2", "Ev1"))
+    bot.wait(6 * MINUTE)
+    assert to(bot.slack(1, envelope(mention(), "e3", "Ev2"))) == [1], "nobody knows that they are one"
+    bot.wait(20 * MINUTE)
+    assert to(bot.slack(1, envelope(message(), "e4", "Ev1"))) == [1], "nor that it came before"
 
 
 def test_what_was_given_up_is_joined_too(bot):
@@ -402,6 +435,23 @@ def test_a_channel_that_was_named_otherwise_may_be_any(bot):
     assert ack("e1") in up(effects)
 
 
+def test_after_ten_minutes_nobody_knows_whose_it_was(bot):
+    bot.attach(1)
+    [call] = calls(post(bot, 1))
+    bot.give(answered(call, "9.1"))
+    bot.wait(11 * MINUTE)
+    assert to(bot.slack(1, envelope(own("9.1")))) == [1]
+
+
+def test_of_so_many_messages_the_oldest_is_forgotten(bot):
+    bot.attach(1)
+    for n in range(MOST_SENT + 1):
+        [call] = calls(post(bot, 1, n, f"C{n}"))
+        bot.give(answered(call, "9.1"))
+    assert to(bot.slack(1, envelope(own("9.1", channel="C0"), "e1", "Ev1"))) == [1]
+    assert to(bot.slack(1, envelope(own("9.1", channel="C1"), "e2", "Ev2"))) == [], "the sender has it"
+
+
 # Programs of Socket Mode
 
 
@@ -481,6 +531,16 @@ def test_what_the_last_program_of_rtm_left_goes_to_one_of_socket_mode(bot):
     assert heard(bot.give(ev.Detached(1)), 2) == [text]
 
 
+def test_it_goes_there_on_the_link_that_is_left(bot):
+    bot.attach(1)
+    bot.give(SocketAttached(2))
+    bot.give(ev.LinkUp(2))
+    bot.slack(1, envelope(message(), "e1"))
+    bot.slack(2, envelope(message(), "e2"))
+    bot.give(ev.LinkDown(1))
+    assert heard(bot.give(ev.Detached(1)), 2) == [envelope(message(), "e2")]
+
+
 def test_what_went_there_is_no_twin_of_what_comes_to_rtm(bot):
     bot.slack(1, envelope(message(), "e1", "Ev1"))
     bot.give(SocketAttached(2))
@@ -542,6 +602,15 @@ def test_five_at_once_then_one_a_second_and_channel(bot):
         effects = bot.give(answered(calls(effects)[0])) or bot.wait(SECOND)
         effects = effects if calls(effects) else bot.wait(SECOND)
     assert [at - posted[0] for at in posted] == [0, 0, 0, 0, 0, SECOND, 2 * SECOND]
+
+
+def test_of_so_many_channels_the_rate_of_the_oldest_is_forgotten(bot):
+    bot.attach(1)
+
+    for channel in ["C0"] * 5 + [f"C{n}" for n in range(1, MOST_CHANNELS + 1)]:
+        [call] = calls(post(bot, 1, channel=channel))
+        bot.give(answered(call))
+    assert len(calls(post(bot, 1, channel="C0"))) == 1, "though it had its five"
 
 
 def test_when_slack_says_not_before_all_channels_wait(bot):
@@ -715,6 +784,29 @@ def test_what_is_remembered_is_bounded():
     bot.wait(30 * MINUTE)
     bot.give(ev.LinkDown(1))
     assert leaves(bot.hub) < 100, "and nothing of it for ever"
+
+
+def test_of_so_many_that_were_taken_the_oldest_is_forgotten(bot):
+    bot.attach(1)
+    for n in range(MOST_ACKNOWLEDGED + 1):
+        take(bot, bot.slack(1, envelope(message(f"{n}.1"), f"e{n}", f"Ev{n}")), 1)
+        bot.log.clear()
+    assert up(bot.slack(1, envelope(message("1.1"), "again1", "Ev1"))) == [ack("again1")]
+    assert to(bot.slack(1, envelope(message("0.1"), "again0", "Ev0"))) == [1]
+
+
+def test_of_so_many_that_were_handed_over_the_oldest_is_forgotten(bot):
+    bot.give(SocketAttached(2))
+    for n in range(MOST_ACKNOWLEDGED + 1):
+        bot.slack(1, envelope(message(f"{n}.1"), f"e{n}", f"Ev{n}"))
+        bot.log.clear()
+        if n % 100 == 99:
+            bot.wait(SECOND)
+    for n in range(2):
+        bot.says(2, ack(f"e{n}"))
+    bot.attach(1)
+    assert up(bot.slack(1, envelope(message("1.1"), "again1", "Ev1"))) == [ack("again1")]
+    assert to(bot.slack(1, envelope(message("0.1"), "again0", "Ev0"))) == [1]
 
 
 # A world

@@ -103,6 +103,7 @@ def test_a_link_needs_no_team(part: object) -> None:
         (None, "the answer is null or missing, not an object"),
         ([], "the answer is a list, not an object"),
         (7, "the answer is a number, not an object"),
+        (object(), "the answer is of an unknown type, not an object"),
         ("ok", "the answer is text, not an object"),
         ({}, 'the answer lacks "ok": true'),
         (connect_body(ok=1), 'the answer lacks "ok": true'),
