@@ -3,8 +3,9 @@
     python packaging/build.py wheel              wheel and source distribution
     python packaging/build.py deb                Debian packages for all of deb.RELEASES and deb.ARCHITECTURES
     python packaging/build.py bundle             the one-folder program for this machine's system
+    python packaging/build.py version            say the version
 
-Each but the first needs the wheel. The tools are those of requirements.txt; the version is that of traymon/__init__.py.
+deb and bundle need the wheel. The tools are those of requirements.txt; the version is that of traymon/__init__.py.
 """
 
 import argparse
@@ -24,11 +25,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["wheel", "deb", "bundle"])
+    parser.add_argument("what", choices=["wheel", "deb", "bundle", "version"])
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("--work", type=Path, default=ROOT / "build", help="where it may leave files behind")
     parser.add_argument("--architecture", action="append", help="of the Debian packages; each, unless told")
     given = parser.parse_args()
+    if given.what == "version":
+        sys.stdout.write(f"{version()}\n")
+        return
     out, work = given.out.resolve(), given.work.resolve()
     out.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)

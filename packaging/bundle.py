@@ -12,7 +12,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import licences
-from steps import ROOT, run, uv, version
+from steps import ROOT, environment, run, version
 
 __all__ = ["build", "icon_for", "version", "write_licences"]
 
@@ -22,22 +22,13 @@ _SYSTEMS = {"linux": "linux", "win32": "windows", "darwin": "macos"}
 
 def build(wheel: Path, version: str, out: Path, work: Path) -> None:
     """Build it in an environment of its own, and pack it into an archive in ``out``."""
-    environment = work / "bundle-environment"
-    uv("venv", "--quiet", "--clear", "--python", sys.executable, environment)
-    python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    tools = _HERE / "pyinstaller/requirements.txt"
-    uv("pip", "install", "--quiet", "--no-config", "--python", python, wheel, "-r", tools)
+    home = work / "bundle-environment"
+    python = environment(home, wheel, "-r", _HERE / "pyinstaller/requirements.txt")
     built = work / "bundle"
     where = ("--distpath", built, "--workpath", work / "bundle-work")
-    run(
-        python,
-        "-m",
-        "PyInstaller",
-        "--noconfirm",
-        "--log-level=WARN",
-        *where,
-        _HERE / "pyinstaller/traymon.spec",
-    )
+    command = (python, "-P", "-m", "PyInstaller", "--noconfirm", "--log-level=WARN", *where)
+    # Elsewhere, as a checkout in the present folder would be taken for the installed traymon.
+    run(*command, _HERE / "pyinstaller/traymon.spec", cwd=home)
     name = f"traymon-{version}-{_SYSTEMS[sys.platform]}-{platform.machine().lower()}"
     _pack(built, name, out)
 

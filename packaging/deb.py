@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import licences
-from steps import ROOT, run, uv
+from steps import ROOT, environment, run, uv
 
 _HERE = Path(__file__).resolve().parent
 _HOME = Path("usr/lib/traymon")
@@ -45,12 +45,13 @@ def build_all(
         sys.exit(
             "dpkg-deb is not there: the Debian packages are built on Debian or Ubuntu, or with its package dpkg."
         )
+    python = environment(work / "texts-environment", wheel)
     for release in RELEASES:
         for architecture in architectures or ARCHITECTURES:
             full = f"{version}-1~{release.suffix}"
             root = work / "deb" / f"traymon_{full}_{architecture}"
             shutil.rmtree(root, ignore_errors=True)
-            _lay_out(root, wheel, release, ARCHITECTURES[architecture])
+            _lay_out(root, wheel, python, release, ARCHITECTURES[architecture])
             _describe(root, release, architecture, full)
             # Root owns what is in the package, whoever builds it; one date for all, so that two builds are the same.
             environ = {**os.environ, "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "1577836800")}
@@ -66,12 +67,12 @@ def build_all(
             )
 
 
-def _lay_out(root: Path, wheel: Path, release: Release, platform: str) -> None:
-    """The files of the package."""
+def _lay_out(root: Path, wheel: Path, python: Path, release: Release, platform: str) -> None:
+    """The files of the package. ``python`` has traymon, for its texts."""
     bundled = _environment(root / _HOME, wheel, release, platform)
     (root / "usr/bin").mkdir()
     (root / "usr/bin/traymon").symlink_to("../lib/traymon/bin/traymon")
-    # TEXTS run(sys.executable, _HERE / "texts.py", root)
+    run(python, _HERE / "texts.py", root)
     _icons(root / "usr/share/icons/hicolor")
     documents = root / "usr/share/doc/traymon"
     documents.mkdir(parents=True, exist_ok=True)

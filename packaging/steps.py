@@ -25,9 +25,10 @@ def wheel_in(out: Path) -> Path:
     return wheel
 
 
-def run(*command: str | Path, env: Mapping[str, str] | None = None) -> None:
+def run(*command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
     """A step of a build; one that fails ends the build with its exit code."""
-    done = subprocess.run([str(part) for part in command], env=env, check=False)  # noqa: S603 - tools of the build
+    words = [str(part) for part in command]
+    done = subprocess.run(words, env=env, cwd=cwd, check=False)  # noqa: S603 - the build's own tools
     if done.returncode != 0:
         sys.exit(done.returncode)
 
@@ -35,3 +36,11 @@ def run(*command: str | Path, env: Mapping[str, str] | None = None) -> None:
 def uv(*arguments: str | Path) -> None:
     """The uv of this Python's environment."""
     run(sys.executable, "-m", "uv", *arguments)
+
+
+def environment(folder: Path, *packages: str | Path) -> Path:
+    """The Python of a new virtual environment in ``folder``, with these packages."""
+    uv("venv", "--quiet", "--clear", "--python", sys.executable, folder)
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    uv("pip", "install", "--quiet", "--no-config", "--python", python, *packages)
+    return python

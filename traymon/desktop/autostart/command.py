@@ -37,11 +37,9 @@ def login_command(profile: Profile) -> list[str]:
 
 def _program() -> list[str]:
     if getattr(sys, "frozen", False):  # packed with its own interpreter
-        return [sys.executable]
+        return [_without_console("traymonw.exe")]
     if sys.platform == "win32":
-        # Without a console: python.exe, and the script made for it, would leave an empty window open.
-        windowless = Path(sys.executable).with_name("pythonw.exe")
-        return [str(windowless if windowless.exists() else sys.executable), *_AS_MODULE]
+        return [_without_console("pythonw.exe"), *_AS_MODULE]
     for scheme in (None, sysconfig.get_preferred_scheme("user")):
         folder = sysconfig.get_path("scripts", scheme) if scheme else sysconfig.get_path("scripts")
         script = os.path.join(folder, "traymon")
@@ -59,6 +57,15 @@ def _program() -> list[str]:
             )
         ) from None
     return [sys.executable, *_AS_MODULE]
+
+
+def _without_console(name: str) -> str:
+    """The program ``name`` beside this one: python.exe and traymon.exe would leave an empty window open on Windows.
+
+    This one itself where there is none.
+    """
+    windowless = Path(sys.executable).with_name(name)
+    return str(windowless if windowless.exists() else sys.executable)
 
 
 def whose(argv: Sequence[str], own: Sequence[str]) -> Whose:
