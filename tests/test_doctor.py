@@ -131,6 +131,46 @@ def test_all_is_well_with_socket_mode(slack):
     assert [call.method for call in slack.truth().calls_of(APP_TOKEN)] == ["apps.connections.open"]
 
 
+def for_rtm_programs(api_url, **settings):
+    return socket_mode(api_url, token="env:BOT_TOKEN", relay="rtm", **settings)
+
+
+def test_all_is_well_with_a_program_of_rtm_on_socket_mode(slack):
+    results = examine(for_rtm_programs(slack.api_url))
+    assert set(outcomes(results).values()) == {"ok", "skipped"}
+    assert "An app-level token (xapp-…)" in results["token"].text
+    assert "A bot token (xoxb-…)" in results["token"].text
+    assert "Slack accepts the token for Socket Mode. Slack knows the token as a" in results["api"].text
+    truth = slack.truth()
+    assert [call.method for call in truth.calls_of(APP_TOKEN)] == ["apps.connections.open"]
+    assert [call.method for call in truth.calls_of(TOKEN)] == ["auth.test"]
+
+
+@pytest.mark.parametrize(
+    ("token", "check", "said"),
+    [
+        ("", "token", "is not set"),
+        ("xapp-test-a", "token", "RTM needs a bot token"),
+        ("xoxb-wrong", "api", "does not know this token"),
+    ],
+)
+def test_a_program_of_rtm_needs_the_bot_token_too(slack, monkeypatch, token, check, said):
+    monkeypatch.setenv("BOT_TOKEN", token)
+    results = examine(for_rtm_programs(slack.api_url))
+    assert outcomes(results)[check] == "failed"
+    assert said in results[check].text
+    assert not token or all(token not in result.text for result in results.values())
+
+
+@pytest.mark.parametrize(
+    ("scopes", "outcome"), [("channels:history", Outcome.WARNING), ("chat:write", Outcome.OK)]
+)
+def test_a_program_of_rtm_must_be_able_to_post(scopes, outcome):
+    found = bot._scopes({"x-oauth-scopes": scopes}, for_rtm_programs("https://slack.com/api/"))
+    assert found.outcome is outcome
+    assert ("lacks the scope chat:write" in found.text) is (outcome is Outcome.WARNING)
+
+
 def test_a_socket_mode_link_that_is_held_gets_no_second(slack):
     results = examine(socket_mode(slack.api_url), held=True)
     assert outcomes(results)["api"] == "ok"

@@ -35,6 +35,7 @@ from traymon.slack.socket import SocketConnector
 from traymon.slack.webapi import WebApi
 from traymon.slackwire import api, frames
 from traymon.slackwire.api import ConnectAnswer
+from traymon.slackwire.tokens import POSTING
 
 WAY_LIMIT_S = 6.0
 """For the probes of the way together. Twice what a dead link's diagnosis takes: here a slow network may have time."""
@@ -69,6 +70,7 @@ class BotExamination:
         self._target = Target.of(bot.api_url)
         self._cancel = Cancel()
         self._token = Secret("")
+        self._bot_token = Secret("")  # Socket Mode with programs of RTM: what they send is posted with it
         self._url = Secret("")  # Socket Mode: where apps.connections.open said the link is
         self._answer: Answer[Any] | None = None
 
@@ -95,7 +97,7 @@ class BotExamination:
             return "api"
         assert self._answer is not None
         headers = self._answer.headers
-        self.section.run("scopes", lambda: _scopes(headers, self._bot.transport))
+        self.section.run("scopes", lambda: _scopes(headers, self._bot))
         self.section.run("clock", lambda: _clock(headers))
         if self._bot.transport == "socket" and self._running:
             self.section.add("websocket", Finding(Outcome.SKIPPED, _link_is_held()))
@@ -113,7 +115,19 @@ class BotExamination:
         self._token = Secret(token)
         self.section.hide(token)
         WebApi(self._endpoint, token)  # raises for what cannot be sent
-        return tokens.judge(token, self._bot.transport, source)
+        found = tokens.judge(token, self._bot.transport, source)
+        if self._bot.relay != "rtm" or found.outcome is Outcome.FAILED:
+            return found
+        return _both(found, self._read_bot_token())
+
+    def _read_bot_token(self) -> Finding:
+        source = self._bot.token
+        assert source is not None, "the configuration demands it for programs of RTM"
+        token = read_secret(source, self._bot.name, "token", profile=self._profile)
+        self._bot_token = Secret(token)
+        self.section.hide(token)
+        WebApi(self._endpoint, token)
+        return tokens.judge(token, "rtm", source)
 
     # The way
 
@@ -195,22 +209,26 @@ class BotExamination:
     # The Web API
 
     def _call_api(self) -> Finding:
-        limits = Limits(STEP_LIMIT_S, STEP_LIMIT_S)
-        token = self._token.reveal()
         if self._bot.transport == "rtm":
-            who = call(self._endpoint, token, "auth.test", api.identity, limits, self._cancel)
-            self._answer = who
-            user = redacted(who.value.user or who.value.user_id)
-            team = redacted(who.value.team or who.value.team_id)
-            text = words.gettext("Slack knows the token as {user} in the workspace {team}.")
-            return Finding(Outcome.OK, text.format(user=user, team=team))
+            return self._call_auth_test(self._token)
         method = "apps.connections.open"
+        limits = Limits(STEP_LIMIT_S, STEP_LIMIT_S)
         try:
-            opened = call(self._endpoint, token, method, api.socket_url, limits, self._cancel)
+            opened = call(self._endpoint, self._token.reveal(), method, api.socket_url, limits, self._cancel)
         except SlackError as error:
             return Finding(Outcome.FAILED, advice(error.failure, {"transport": "socket"}))
         self._answer, self._url = opened, Secret(opened.value)
-        return Finding(Outcome.OK, words.gettext("Slack accepts the token for Socket Mode."))
+        found = Finding(Outcome.OK, words.gettext("Slack accepts the token for Socket Mode."))
+        return _both(found, self._call_auth_test(self._bot_token)) if self._bot.relay == "rtm" else found
+
+    def _call_auth_test(self, token: Secret) -> Finding:
+        limits = Limits(STEP_LIMIT_S, STEP_LIMIT_S)
+        who = call(self._endpoint, token.reveal(), "auth.test", api.identity, limits, self._cancel)
+        self._answer = who
+        user = redacted(who.value.user or who.value.user_id)
+        team = redacted(who.value.team or who.value.team_id)
+        text = words.gettext("Slack knows the token as {user} in the workspace {team}.")
+        return Finding(Outcome.OK, text.format(user=user, team=team))
 
     # The link
 
@@ -289,15 +307,26 @@ def _issuer(certificate: Mapping[str, Any]) -> str:
     return redacted(fields.get("organizationName") or fields.get("commonName") or "")
 
 
-def _scopes(headers: Mapping[str, str], transport: str) -> Finding:
+def _both(first: Finding, second: Finding) -> Finding:
+    """Of two tokens: how the worse one stands, and what there is to say of either."""
+    if second.outcome is Outcome.FAILED:
+        return second
+    worse = second if second.outcome is Outcome.WARNING else first
+    text = words.gettext("{sentence} {more}").format(sentence=first.text, more=second.text)
+    return Finding(worse.outcome, text)
+
+
+def _scopes(headers: Mapping[str, str], bot: BotConfig) -> Finding:
     """The token's scopes, as Slack writes them beside its answers."""
     scopes = [
         scope for scope in re.split(r"[,\s]+", headers.get("x-oauth-scopes", "")) if _SCOPE.fullmatch(scope)
     ]
     if not scopes:
         return Finding(Outcome.SKIPPED, words.gettext("Slack did not say which scopes the token has."))
+    if bot.relay == "rtm" and not POSTING & set(scopes):
+        return Finding(Outcome.WARNING, words.cannot_post())
     # A classic app's one scope “bot” holds all that a bot may do.
-    if transport == "rtm" and not {"users:read", "bot"} & set(scopes):
+    if bot.transport == "rtm" and not {"users:read", "bot"} & set(scopes):
         return Finding(Outcome.WARNING, words.no_presence("users:read") + ".")
     return Finding(Outcome.OK, ", ".join(scopes) + ".")
 

@@ -101,14 +101,14 @@ class Section:
         self.transport = transport
         self.checks = checks
         self._chained = chained
-        self._secret = ""
+        self._secrets: tuple[str, ...] = ()
         # Guards _results and wakes the reader: workers add while the main thread waits for the next one in order.
         self._changed = threading.Condition()
         self._results: dict[str, Result] = {}
 
     def hide(self, secret: str) -> None:
         """Show ``secret`` in no text, whoever repeats it. Before the first check that uses it."""
-        self._secret = secret
+        self._secrets = (*self._secrets, secret)
 
     def run(self, check: str, work: Callable[[], Finding]) -> Outcome:
         """Make a check, and add its result."""
@@ -120,7 +120,9 @@ class Section:
     def add(self, check: str, finding: Finding, ms: int = 0) -> None:
         """Add a result; ``ms`` is what it took, in milliseconds."""
         assert check in self.checks
-        text = finding.text.replace(self._secret, "•••") if self._secret else finding.text
+        text = finding.text
+        for secret in filter(None, self._secrets):
+            text = text.replace(secret, "•••")
         result = Result(check, finding.outcome, ms, words.printable(text))
         with self._changed:
             self._results[check] = result

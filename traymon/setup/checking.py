@@ -25,7 +25,7 @@ from traymon.slack.errors import SlackError
 from traymon.slack.rtm import RtmConnector
 from traymon.slack.socket import SocketConnector
 from traymon.slackwire import api
-from traymon.slackwire.tokens import Kind, kind_of
+from traymon.slackwire.tokens import POSTING, Kind, kind_of
 
 STEP_LIMIT_S = 10.0
 """For each step with Slack (name, TCP, TLS, answer, handshake, hello), as for an attempt to connect."""
@@ -38,8 +38,6 @@ _AROUND = " \t\r\n\"'`<>“”‘’„«»「」\u00a0\u200b\u200c\u200d\u2060\
 _BEFORE = re.compile(r"\A(?:(?:export\s+)?\w+\s*=\s*|(?:Authorization:\s*)?Bearer\s+)", re.IGNORECASE)
 _PRESENCE = frozenset({"users:read", "bot"})
 """Either lets one ask how Slack shows the bot: a classic app's one scope “bot” holds all that a bot may do."""
-_POSTING = frozenset({"chat:write", "chat:write:bot", "bot"})
-"""Any of them lets a bot post (https://docs.slack.dev/reference/methods/chat.postMessage)."""
 
 Offer = Literal["", "rtm-program"]
 """Another way to connect the bot, by the name of its choice on the page."""
@@ -256,12 +254,8 @@ def _scopes(wanted: Candidate, headers: Mapping[str, str], tell: Tell) -> None:
 
 
 def _scopes_to_post(scopes: set[str], tell: Tell) -> None:
-    if scopes and not scopes & _POSTING:
-        text = words.gettext(
-            "The bot token lacks the scope chat:write: the program will hear, but what it says will not be posted. Add "
-            "the scope at api.slack.com/apps, under “OAuth & Permissions”, and install the app again."
-        )
-        tell(Step("scopes", Outcome.WARNING, text))
+    if scopes and not scopes & POSTING:
+        tell(Step("scopes", Outcome.WARNING, words.cannot_post()))
 
 
 def _scopes_to_look(scopes: set[str], tell: Tell) -> None:

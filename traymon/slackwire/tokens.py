@@ -20,6 +20,10 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 )
 
 
+POSTING = frozenset({"chat:write", "chat:write:bot", "bot"})
+"""Scopes, any of which lets a bot post (https://docs.slack.dev/reference/methods/chat.postMessage)."""
+
+
 def kind_of(token: str) -> Kind:
     """What ``token`` is."""
     return next((kind for start, kind in _KINDS if token.startswith(start)), "unknown")

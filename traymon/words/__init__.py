@@ -32,6 +32,7 @@ from traymon.words.language import (
 from traymon.words.running import (
     answer,
     cannot_open_log,
+    cannot_post,
     no_bots,
     no_longer_held,
     no_presence,
@@ -48,6 +49,7 @@ __all__ = [
     "answer",
     "as_markup",
     "cannot_open_log",
+    "cannot_post",
     "cause",
     "choose",
     "clock_time",

@@ -63,6 +63,14 @@ def no_presence(needed: object) -> str:
     ).format(scope=quoted(needed) or "users:read")
 
 
+def cannot_post() -> str:
+    """The bot token may not post what a program of RTM sends."""
+    return gettext(
+        "The bot token lacks the scope chat:write: the program will hear, but what it says will not be posted. Add the "
+        "scope at api.slack.com/apps, under “OAuth & Permissions”, and install the app again."
+    )
+
+
 def unknown_request() -> str:
     """The control socket got a request that this version does not know."""
     return gettext(
