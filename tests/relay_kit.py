@@ -73,7 +73,9 @@ class Relayed:
     # Guards nothing by itself: notified whenever programs come or go.
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def add(self, name: str, transport: Literal["rtm", "socket"] = "rtm") -> Held:
+    def add(
+        self, name: str, transport: Literal["rtm", "socket"] = "rtm", *, presents_rtm: bool = False
+    ) -> Held:
         """A bot of Slack's, held and lent."""
         self.slack.add_bot(token_of(name), name, app_token=app_token_of(name))
         endpoint = Endpoint(self.slack.api_url)
@@ -88,6 +90,7 @@ class Relayed:
             identity=lambda: keepers[0].identity,
             local_token=own.token,
             local_app_token=own.app_token if transport == "socket" else "",
+            presents_rtm=presents_rtm,
         )
         traffic = self.relay.add(bot, lambda link, text: keepers[0].send(link, text))
         rtm = transport == "rtm"

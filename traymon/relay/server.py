@@ -7,7 +7,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -105,6 +105,11 @@ class Relay:
         """The programs that are attached to the bot of that name, the oldest first."""
         bridge = self._endpoint.bridges.get(bot)
         return () if bridge is None else bridge.programs()
+
+    def not_given(self, bot: str) -> Mapping[str, int]:
+        """Events that no program of RTM could be given, as RTM has no such, by Slack's word for them: how many each."""
+        bridge = self._endpoint.bridges.get(bot)
+        return {} if bridge is None else dict(bridge.not_given)
 
     def stop(self, limit_s: float) -> None:
         """End within about ``limit_s``. Programs are cut in the way that brings each of them back; idempotent."""

@@ -25,6 +25,8 @@ class Bot:
     manual_away: bool = False
     tier1: "Bucket | None" = None
     """Of ``rtm.connect`` and ``apps.connections.open``."""
+    hears_itself: bool = False
+    """Whether the app gets its own messages as events of Socket Mode, as one that subscribes to ``message.*`` does."""
     sends: "Bucket | None" = None
     """Of messages sent over RTM."""
 

@@ -148,6 +148,10 @@ class Simulator:
         limit = None if burst is None else bots.Bucket(burst, refill_s)
         self._do(lambda: setattr(self._slack.known(token), "tier1", limit))
 
+    def hear_itself(self, token: str) -> None:
+        """Let the app get what it posts as events of Socket Mode, too, as one that subscribes to messages does."""
+        self._do(lambda: setattr(self._slack.known(token), "hears_itself", True))
+
     def limit_sends(self, token: str, burst: int | None = 10, refill_s: float = 1) -> None:
         """Refuse RTM messages beyond one a second and a burst, and close on who goes on; ``None`` takes it off."""
         limit = None if burst is None else bots.Bucket(burst, refill_s)
@@ -255,6 +259,14 @@ class Simulator:
         With a bot token every RTM link gets it, with an app-level token one Socket Mode link, as an event.
         """
         return self._do(lambda: self._slack.say(token, text, channel, user))
+
+    def happen(self, app_token: str, event: Mapping[str, object]) -> str:
+        """Let an event of the Events API happen, for any one Socket Mode link; its ``event_id``."""
+        return self._do(lambda: self._slack.happen(app_token, event))
+
+    def next_ts(self) -> str:
+        """A ``ts`` for a message that is told of by :meth:`happen`."""
+        return self._do(self._slack.next_ts)
 
     def truth(self) -> Truth:
         """What happened so far; immutable."""
@@ -428,12 +440,15 @@ class _Slack:
         if token != bot.app_token:
             self.broadcast(token, event)
             return ts
-        self._events += 1
-        payload = envelopes.event_payload(
-            bot, {**event, "channel_type": "channel"}, f"Ev{self._events:09d}", clock.wall_ms() // 1000
-        )
-        self.envelopes.deliver(token, "events_api", payload, None)
+        self.happen(token, {**event, "channel_type": "channel"})
         return ts
+
+    def happen(self, app_token: str, event: Mapping[str, object]) -> str:
+        self._events += 1
+        event_id = f"Ev{self._events:09d}"
+        payload = envelopes.event_payload(self.known(app_token), event, event_id, clock.wall_ms() // 1000)
+        self.envelopes.deliver(app_token, "events_api", payload, None)
+        return event_id
 
     # What the Web API's methods ask for
 
@@ -483,6 +498,12 @@ class _Slack:
         for link in links:
             link.text(text)
         return len(links)
+
+    def posted(self, bot: bots.Bot, event: Mapping[str, object]) -> None:
+        """Tell a bot's links of a message that it posted itself: over RTM always, in Socket Mode if it wants it."""
+        self.broadcast(bot.token, event)
+        if bot.hears_itself and bot.app_token is not None:
+            self.happen(bot.app_token, {**event, "app_id": bot.app_id, "channel_type": "channel"})
 
     def _live(self, token: str) -> list[ServedLink]:
         return [link for link in self._links if link.token == token and not link.over]

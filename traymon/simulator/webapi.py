@@ -31,8 +31,8 @@ class World(Protocol):
     def wall_ms(self) -> int:
         """UTC milliseconds."""
 
-    def broadcast(self, token: str, event: Mapping[str, object]) -> int:
-        """Send an event to all links of a token."""
+    def posted(self, bot: Bot, event: Mapping[str, object]) -> None:
+        """Tell a bot's links of a message that it posted itself."""
 
     def create_file(self, bot: Bot, name: str, length: int) -> StoredFile:
         """A file that is to be uploaded."""
@@ -108,8 +108,9 @@ def _post_message(world: World, bot: Bot, arguments: Arguments) -> dict[str, obj
         "team": bot.team_id,
         "ts": ts,
     }
-    # A bot's own post comes back to it over RTM.
-    world.broadcast(bot.token, {**message, "channel": channel, "event_ts": ts})
+    if isinstance(thread := arguments.get("thread_ts"), str):
+        message["thread_ts"] = thread
+    world.posted(bot, {**message, "channel": channel, "event_ts": ts})
     return {"ok": True, "channel": channel, "ts": ts, "message": message}
 
 
