@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from traymon.desktop import instance
 from traymon.desktop.instance import AlreadyRunning, acquire
+from traymon.paths import Profile
 
 HOLDER = """
 import sys
@@ -148,3 +150,15 @@ def test_folder_and_file_are_the_users_own(tmp_path):
     with acquire(tmp_path / "state" / "lock"):
         assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
         assert (tmp_path / "state" / "lock").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="can be seen on Linux only")
+def test_who_holds_it_can_be_seen_without_touching_anything(tmp_path):
+    profile = Profile.throwaway(tmp_path)
+    assert instance.holder(profile) is None
+    assert list(tmp_path.iterdir()) == []
+    with instance.acquire_profile(profile):
+        assert instance.holder(profile) == os.getpid()
+        assert instance.holder(profile) == os.getpid()
+    assert instance.holder(profile) is None
+    instance.acquire_profile(profile).release()

@@ -86,23 +86,27 @@ def acquire_profile(profile: Profile) -> InstanceLock:
 
 
 def holder(profile: Profile) -> int | None:
-    """The process that holds ``profile``'s lock, where that can be told; nothing is created or locked."""
-    if sys.platform == "win32":
-        return None  # nothing of the control pipe lies in a folder, so nobody asks
+    """The process that holds ``profile``'s lock, as far as it can be seen: of this user's, and on Linux only.
+
+    The lock itself is not tried, as that could keep one out that is just starting.
+    """
     try:
         descriptor = os.open(profile.lock_file, os.O_RDONLY)
     except OSError:
         return None
     try:
-        # Shared, so that two who look do not take each other for the holder; a starter that meets it would, but only
-        # within these microseconds.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read_pid(descriptor)
-    except OSError:
-        return None
+        pid, locked = _read_pid(descriptor), os.fstat(descriptor)
     finally:
         os.close(descriptor)
+    files = Path(f"/proc/{pid}/fd")
+    try:
+        opened = list(files.iterdir())
+    except OSError:
+        return None
+    for file in opened:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            if os.path.samestat(file.stat(), locked):
+                return pid
     return None
 
 
