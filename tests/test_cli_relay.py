@@ -64,6 +64,18 @@ def test_each_library_has_its_line_with_the_base_url(call: Call, config_file: Pa
     assert f'slack.OptionAPIURL("{base_url}")' in done.output
 
 
+def test_a_bot_that_presents_rtm_has_the_lines_of_both(call: Call, config_file: Path) -> None:
+    with config_file.open("a") as file:
+        file.write('[bots.old]\ntransport = "socket"\nrelay = "rtm"\n')
+    done = call("old", "--token")
+    assert done.exit_code == 0
+    base_url = settings_of(config_file)[0]
+    lines = [line.strip() for line in done.output.splitlines()]
+    shown = [library for line in lines for library in LIBRARIES if line.endswith(library.line(base_url))]
+    assert shown == sorted(LIBRARIES, key=lambda library: library.transport), "those of RTM first"
+    assert sum("slack.OptionAPIURL" in line for line in lines) == 1
+
+
 def test_the_address_stays_the_same(call: Call) -> None:
     assert call("deploybot").output == call("deploybot").output
 

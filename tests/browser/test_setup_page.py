@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import urllib.request
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +18,7 @@ from tests.support import PATIENCE_S, token_of, write_profile
 from traymon.app import App
 from traymon.config import load
 from traymon.paths import Profile
+from traymon.relay.tokens import load_or_make
 from traymon.setup import SetupPage
 from traymon.setup.manifest import rtm_manifest
 from traymon.simulator import Simulator
@@ -201,6 +204,21 @@ def test_with_the_keyboard_alone(page, setup_page, keyring):
     online(page, "typed")
 
 
+def rtm_connect(profile, bot):
+    """What the relay answers a program of RTM; it asks it to come again while it does not know who the bot is."""
+    settings = load_or_make(profile.relay_settings, lambda _: None)
+    headers = {"Authorization": f"Bearer {settings.tokens_of(bot).token}"}
+    request = urllib.request.Request(f"{settings.base_url}rtm.connect", method="POST", headers=headers)
+    pause = threading.Event()
+    for _ in range(round(PATIENCE_S / 0.1)):
+        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            said = json.load(answer)
+            if said["ok"]:
+                return said
+        pause.wait(0.1)
+    raise AssertionError("the relay does not let a program of RTM connect")
+
+
 def _tab_to(page, selector):
     """As many Tabs as it takes, and no fewer elements than a person passes."""
     for _ in range(40):
@@ -297,6 +315,9 @@ def test_a_bot_that_may_not_use_rtm_keeps_its_program(page, axe, setup_page, sla
     (bot,) = load(profile.config_file, {}).bots
     assert (bot.name, bot.transport, bot.relay) == ("deploybot", "socket", "rtm")
     assert sorted(keyring().values()) == [APP, BOT]
+    answer = rtm_connect(profile, "deploybot")
+    assert answer["url"].startswith("ws://127.0.0.1:")
+    assert answer["self"]["name"] == "deploybot"
 
 
 def test_slack_that_cannot_be_reached(page, setup_page, slack):

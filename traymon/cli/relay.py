@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -65,7 +66,7 @@ def _print_bot(bot: "BotConfig", base_url: str, tokens: "LocalTokens | None") ->
             ).format(bot=name)
         )
         _print_tokens(bot, tokens)
-    _print_lines(bot.transport, base_url)
+    _print_lines(["rtm", "socket"] if bot.relay == "rtm" else [bot.transport], base_url)
 
 
 def _print_tokens(bot: "BotConfig", tokens: "LocalTokens") -> None:
@@ -74,10 +75,12 @@ def _print_tokens(bot: "BotConfig", tokens: "LocalTokens") -> None:
         click.echo("  " + words.gettext("app-level token: {token}").format(token=tokens.app_token))
 
 
-def _print_lines(transport: str, base_url: str) -> None:
+def _print_lines(spoken: Sequence[str], base_url: str) -> None:
+    """``spoken``: what programs may speak to traymon, ``rtm``, ``socket`` or both."""
     from traymon.relay.libraries import lines, slack_go
 
-    shown = [*lines(transport, base_url), ("slack-go", slack_go(base_url))]
+    shown = [line for each in spoken for line in lines(each, base_url)]
+    shown.append(("slack-go", slack_go(base_url)))
     width = max(len(name) for name, _ in shown)
     for name, line in shown:
         click.echo(f"  {name:<{width}}  {line}")
