@@ -38,6 +38,15 @@ def test_explanation_is_used_where_there_is_one() -> None:
     assert sentences.outage([Trouble(bot, NOW)], NOW)[1].endswith("\nRoute fine, Slack silent.")
 
 
+@pytest.mark.parametrize("code", ["token_revoked", "not_allowed_token_type", "legacy_custom_bots_deprecated"])
+def test_a_refused_token_names_the_menu_and_the_command(code: str) -> None:
+    title, body = sentences.person([trouble(failure=Failure(Cause.REFUSED_TOKEN, Phase.API, code))])
+    assert title == "deploybot (Acme) needs you"
+    assert "“Set up a bot…” in the menu" in body
+    assert "traymon setup" in body
+    assert ('relay = "rtm"' in body) is (code != "token_revoked")
+
+
 @pytest.mark.parametrize("cause", Cause)
 def test_that_traymon_keeps_trying_is_said_once(cause: Cause) -> None:
     for evidence in ({}, {"http_status": 503}):
