@@ -5,6 +5,7 @@
 #   make run  [NO_TRAY=1]                run it for your own bots
 #   make test                            all checks, then all tests
 #   make check                           format, lint, types, layers
+#   make coverage                        which branches the tests take, in the processes they start too; 30 minutes
 #   make bench                           measure its budgets, then it beside other clients (npm); 12 minutes
 #   make soak                            100,000 cases of wrong bytes, fifty bots at once for over an hour, the relay
 #   make screenshots                     take the pictures of README and docs anew, in a real panel
@@ -34,7 +35,7 @@ REPLAY_OPTION := $(if $(call given,REPLAY),--replay)
 OPEN_OPTION := $(if $(call given,OPEN),--open)
 SECONDS_OPTION := $(if $(call given,SECONDS),--seconds $(SECONDS))
 
-.PHONY: help demo run test check bench soak words icons screenshots packages test-packages clean
+.PHONY: help demo run test check coverage bench soak words icons screenshots packages test-packages clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -57,6 +58,15 @@ check: $(VENV)/.has-test
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 	$(BIN)/lint-imports
+
+# A test that fails only because it is measured, and so slower, does not end it: what counts is `make test`.
+coverage: $(VENV)/.has-test $(NODE)/.installed
+	rm -rf .coverage
+	mkdir .coverage
+	-$(BIN)/coverage run --rcfile=tests/coverage.toml -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/coverage combine --quiet --rcfile=tests/coverage.toml
+	$(BIN)/coverage report --rcfile=tests/coverage.toml --skip-covered --sort=miss
+	@$(BIN)/python -m tests.coverage_figures
 
 bench: $(VENV)/.has-test
 	@$(BIN)/python -m tests.bench

@@ -17,6 +17,9 @@ from traymon.sessionlog.view import LogView
 PATIENCE_S = 60.0
 """For anything that happens by itself: far above what it takes, so that a slow machine fails no test."""
 
+MEASURED = "COVERAGE_PROCESS_CONFIG"
+"""Set by `make coverage` for the processes that tests start: to be kept where a test clears the environment."""
+
 
 def token_of(name: str) -> str:
     """A bot's token; what it looks like is all that matters."""

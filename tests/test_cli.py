@@ -14,7 +14,7 @@ from datetime import datetime
 import pytest
 from click.testing import CliRunner
 
-from tests.support import PATIENCE_S, write_profile
+from tests.support import MEASURED, PATIENCE_S, write_profile
 from traymon.cli import _COMMANDS, cli
 from traymon.cli.log import _cell
 from traymon.cli.output import Sentence, guarded
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="uses signals, m
 def home(tmp_path):
     """An empty home, and the environment that leads there; no keyring and no tray."""
     (tmp_path / "run").mkdir(mode=0o700)
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH", MEASURED) if name in os.environ}
     return kept | {
         "HOME": str(tmp_path),
         "XDG_RUNTIME_DIR": str(tmp_path / "run"),

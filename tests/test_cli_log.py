@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sessionlog_kit import HandClock
-from tests.support import PATIENCE_S
+from tests.support import MEASURED, PATIENCE_S
 from traymon.cli import screen
 from traymon.cli.log import Since, _cell
 from traymon.keeper.core.causes import Cause, Failure, Phase
@@ -45,7 +45,9 @@ class Home:
     def __init__(self, folder):
         self.config = folder / "config.toml"
         (folder / "run").mkdir(mode=0o700)
-        kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "TZ") if name in os.environ}
+        kept = {
+            name: os.environ[name] for name in ("PATH", "PYTHONPATH", "TZ", MEASURED) if name in os.environ
+        }
         self.environ = kept | {
             "HOME": str(folder),
             "XDG_RUNTIME_DIR": str(folder / "run"),

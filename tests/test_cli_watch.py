@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support import PATIENCE_S, running, wait_for_state, write_profile
+from tests.support import MEASURED, PATIENCE_S, running, wait_for_state, write_profile
 from traymon import words
 from traymon.cli import screen
 from traymon.cli.asking import status_lines
@@ -46,7 +46,9 @@ class Traymon:
     def __init__(self, folder):
         (folder / "run").mkdir(mode=0o700)
         self.config = folder / "config.toml"
-        kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "TZ") if name in os.environ}
+        kept = {
+            name: os.environ[name] for name in ("PATH", "PYTHONPATH", "TZ", MEASURED) if name in os.environ
+        }
         self.environ = kept | {
             "HOME": str(folder),
             "XDG_RUNTIME_DIR": str(folder / "run"),

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from click.testing import CliRunner
 
+from tests.support import MEASURED
 from traymon import words
 from traymon.cli import cli
 from traymon.cli.replay import facts, night
@@ -134,7 +135,7 @@ def test_a_log_that_cannot_be_written_is_said(tmp_path, monkeypatch):
 
 
 def replay(tmp_path, *arguments, **environ):
-    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", MEASURED) if name in os.environ}
     home = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "LANG": "C.UTF-8", "PYTHONWARNINGS": "error"}
     done = subprocess.run(
         [sys.executable, "-m", "traymon", "demo", "--replay", *arguments],
