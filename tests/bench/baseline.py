@@ -40,6 +40,11 @@ def wall_time(*command: str, env: dict[str, str] | None = None) -> float:
     return time.monotonic() - began
 
 
+def python_alone() -> float:
+    """Seconds that Python takes to do nothing."""
+    return wall_time(sys.executable, "-c", "pass")
+
+
 def bare_reconnect(api_url: str, token: str) -> float:
     """Seconds for ``rtm.connect``, the WebSocket's handshake and ``hello``, by the libraries alone."""
     began = time.monotonic()

@@ -1,14 +1,40 @@
 """What Linux knows about a running process (proc(5), and Documentation/scheduler/sched-stats for schedstat)."""
 
+import contextlib
+import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+_LOOK_EACH_S = 0.01
 
 
 def rss_kb(pid: int) -> int:
     """Resident memory in kB of 1,024 bytes, shared pages included."""
     return _field(Path(f"/proc/{pid}/status"), "VmRSS")
+
+
+def peak_kb(pid: int) -> int:
+    """The most that a process ever had resident, in kB."""
+    return _field(Path(f"/proc/{pid}/status"), "VmHWM")
+
+
+def time_and_peak(*command: str, env: Mapping[str, str]) -> tuple[float, int]:
+    """Seconds from a command's start to its end, and the most it had resident in kB, but for its last moment."""
+    peak, began = 0, time.monotonic()
+    with subprocess.Popen(command, env=dict(env), stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            # LookupError: it has ended, and nobody has taken notice yet.
+            with contextlib.suppress(LookupError, OSError):
+                peak = max(peak, peak_kb(process.pid))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_LOOK_EACH_S)
+    took = time.monotonic() - began
+    if process.returncode != 0:
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    return took, peak
 
 
 @dataclass(frozen=True, slots=True)

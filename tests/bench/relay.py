@@ -19,14 +19,17 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from tests.bench.process import peak_kb
 from tests.bench.table import Row, megabytes
 from tests.relay_kit import Forgetful
 from tests.support import PATIENCE_S, token_of
 from traymon.desktop.clocks import system_clocks
 from traymon.keeper.core import Core
 from traymon.keeper.shell import Board, Keeper
+from traymon.paths import Profile
 from traymon.relay.bots import RelayedBot
 from traymon.relay.server import Relay
+from traymon.relay.tokens import load_or_make
 from traymon.simulator import Simulator
 from traymon.simulator.faults import Answer
 from traymon.slack.endpoint import Endpoint
@@ -62,6 +65,14 @@ def measure() -> Iterator[Row]:
             for count in PROGRAMS:
                 yield _throughput(slack, base_url, local, count)
             yield from _bodies(slack, base_url, local, relay.pid)
+
+
+@contextmanager
+def attached(profile: Profile, bot: str) -> Iterator[None]:
+    """While it lasts, a program is on the relay of the traymon that runs for ``profile``."""
+    settings = load_or_make(profile.relay_settings, print)
+    with _child("attach", settings.base_url, settings.tokens_of(bot).token, "1"):
+        yield
 
 
 def _latency(slack: Simulator, base_url: str, local: str) -> Iterator[Row]:
@@ -108,7 +119,7 @@ def _bodies(slack: Simulator, base_url: str, local: str, pid: int) -> Iterator[R
     """A large body up, and one down."""
     for what, transfer in (("up", _upload), ("down", _download)):
         took = []
-        before = _peak_kb(pid)
+        before = peak_kb(pid)
         for url, token in ((slack.api_url, DIRECT), (base_url, local)):
             slack.arm(Answer(_PIECE, repeat=BODY // len(_PIECE)), method="bench.download")
             began = time.monotonic()
@@ -116,7 +127,7 @@ def _bodies(slack: Simulator, base_url: str, local: str, pid: int) -> Iterator[R
             took.append(time.monotonic() - began)
             slack.disarm()
         yield Row(f"64 MB {what} through the relay; baseline: direct", took[1], _exactly, took[0])
-        grown = _peak_kb(pid) - before
+        grown = peak_kb(pid) - before
         yield Row(
             f"the relay's peak RSS grown by 64 MB {what}", grown, megabytes, None, FLAT_KB, "flat: an eighth"
         )
@@ -168,14 +179,6 @@ def _exactly(seconds: float) -> str:
 
 def _each_second(count: float) -> str:
     return f"{count:,.0f} /s"
-
-
-def _peak_kb(pid: int) -> int:
-    """The most that a process ever had resident (proc(5), VmHWM), in kB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    raise LookupError("no VmHWM")
 
 
 # ------------------------------------------------------------------------------------------------------- the children

@@ -61,8 +61,31 @@ def times(what: str, measured: float, show: Show, baseline: float, factor: float
 
 def render(rows: Sequence[Row]) -> str:
     """All rows, in columns."""
-    head = ("what", "measured", "baseline", "budget", "verdict")
-    lines = [head, *(row.cells() for row in rows)]
+    return _columns(("what", "measured", "baseline", "budget", "verdict"), [row.cells() for row in rows])
+
+
+class Growth:
+    """How costs grow with an amount: a line for each cost, a column for each amount."""
+
+    def __init__(self, head: str) -> None:
+        self._head = head
+        self._cells: dict[str, dict[int, str]] = {}
+
+    def put(self, what: str, amount: int, cost: str) -> None:
+        """``cost``, as text, is what ``amount`` makes of it."""
+        self._cells.setdefault(what, {})[amount] = cost
+
+    def render(self) -> str:
+        """All of them; empty where nothing was measured."""
+        amounts = sorted({amount for costs in self._cells.values() for amount in costs})
+        lines = [
+            (what, *(costs.get(amount, "") for amount in amounts)) for what, costs in self._cells.items()
+        ]
+        return _columns((self._head, *(f"{amount:,}" for amount in amounts)), lines) if lines else ""
+
+
+def _columns(head: tuple[str, ...], body: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, *body]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     lines.insert(1, tuple("-" * width for width in widths))
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
