@@ -97,11 +97,20 @@ class Stage:
             assert time.monotonic() < until, "no start in the log"
             threading.Event().wait(0.02)
 
-    def hold_again(self) -> None:
-        """Slack hangs up; wait until it has greeted the next link."""
-        known = len(self.slack.truth().links_of(self.token))
+    def hold_again(self, *, logged: bool = True) -> None:
+        """Slack hangs up; wait until it has greeted the next link, and, with ``logged``, until that is in the log."""
+        known = self._greeted()
         assert self.slack.fin(self.token) == 1
         assert self.slack.wait(lambda: self._greeted() > known, PATIENCE_S)
+        if logged:
+            self.wait_for_log()
+
+    def wait_for_log(self, bot: str = "bot") -> None:
+        """Until the log has a start for each link that Slack greeted: only those were sessions."""
+        until = time.monotonic() + PATIENCE_S
+        while len(events(self.profile, bot, "start")) < self._greeted():
+            assert time.monotonic() < until, "a start is not in the log"
+            threading.Event().wait(0.05)
 
     def _greeted(self) -> int:
         return sum(link.hello_wall is not None for link in self.slack.truth().links_of(self.token))

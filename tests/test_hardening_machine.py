@@ -161,7 +161,7 @@ def test_descriptors_that_are_used_up(stage: Stage) -> None:
     assert sentence(asked.stderr).startswith("traymon runs"), "it is not said to be gone"
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
     stage.hold()
-    said = sentence(stage.end(process))
+    said = stage.end(process)
     assert (
         f"The text log {stage.profile.text_log} cannot be written (Too many open files): nothing is lost"
         in said
@@ -181,10 +181,11 @@ def test_a_database_that_another_program_locks(stage: Stage) -> None:
     stage.hold()
     with closing(sqlite3.connect(stage.profile.db, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        stage.hold_again()
+        stage.hold_again(logged=False)
         shown = stage.status(ONLINE, '"logged": false', "database is locked").stdout
         assert "Not in the session log yet." in shown
         other.execute("ROLLBACK")
+    stage.wait_for_log()
     said = sentence(stage.end(process))
     assert said in shown
     stage.assert_whole(stops=2)
@@ -223,7 +224,8 @@ def test_a_text_log_on_a_disk_that_hangs(stage: Stage) -> None:
     process = stage.start()
     stage.hold()
     with stuck(stage.profile.text_log):
-        stage.hold_again()
+        stage.hold_again(logged=False)
         stage.wait_for_answer(ONLINE, '"logged": false')
+    stage.wait_for_log()
     assert stage.end(process) == ""
     stage.assert_whole(stops=2)
