@@ -32,8 +32,10 @@ _PAGE = """\
 # RTM for the program, Socket Mode towards Slack
 
 A program that speaks RTM alone can live on a Socket Mode app: traymon holds the Socket Mode link and presents RTM to
-the program. This page tells what a program gets, what becomes of what it sends, and what is lost. It is drawn from the
-code: `python -m tests.relay_translation_table > docs/rtm-over-socket-mode.md` draws it anew.
+the program. Set-up [does it](setup.md), or `relay = "rtm"` under a Socket Mode bot in the
+[configuration](configuration.md); the program is [pointed at traymon](relay.md) by the same line as any of RTM. This
+page tells what a program gets, what becomes of what it sends, and what is lost. It is drawn from the code:
+`python -m tests.relay_translation_table > docs/rtm-over-socket-mode.md` draws it anew.
 
 ## Events
 
@@ -48,9 +50,10 @@ fields that RTM had not when the program was written: Slack adds such to RTM its
 - **Misshapen events**, such as a `message` without a `channel`, reach no program: some crash of them. They are
   acknowledged and counted.
 - **Types that RTM never had** reach no program of RTM either. A Socket Mode program of the same bot gets them; with
-  none attached they are acknowledged and counted.
+  none attached they are acknowledged and counted; `traymon status` shows the counts.
 
-Slack is told that an event arrived when a program has taken it: the first of them, if several are attached. A program
+Slack is told that an event arrived when a program has taken it: the first of them, if several are attached. traymon
+sends a WebSocket ping behind each event, and takes its pong for the proof: every client echoes it (RFC 6455). A program
 that hangs loses its events, as in RTM, and holds up nobody else. With no program attached, or none that takes the
 event within Slack's 3 s, it is not acknowledged: Slack sends it again at once, after one minute and after five, and a
 program that is back by then gets it. What one program has taken is given to none again.

@@ -105,6 +105,37 @@ def test_programs_are_seen_everywhere(slack: Simulator, tmp_path: Path) -> None:
     assert 0 < tally.answered_ms < tally.up_ms
 
 
+def test_a_program_of_rtm_rides_on_socket_mode(slack: Simulator, tmp_path: Path) -> None:
+    profile = write_profile(tmp_path, {"bot": slack.api_url})
+    text = profile.config_file.read_text()
+    token_file = tmp_path / "app-token"
+    token_file.write_text(app_token_of("bot"))
+    token_file.chmod(0o600)
+    profile.config_file.write_text(
+        text.replace(
+            'transport = "rtm"',
+            f'transport = "socket"\nrelay = "rtm"\napp_token = "file:{token_file.as_posix()}"',
+        )
+    )
+    with running(profile) as app:
+        wait_for_state(app, "bot", State.ONLINE)
+        assert app.showing.view(app.board.picture()).icon is IconName.ONLINE_NO_PROGRAM
+        with program(app, "answerer/1.0") as link:
+            assert app.showing.view(app.board.picture()).icon is IconName.ONLINE
+            slack.happen(app_token_of("bot"), {"type": "app_home_opened", "user": "U1"})
+            slack.say(app_token_of("bot"), "hello")
+            assert json.loads(link.recv())["text"] == "hello"
+            link.send('{"id":1,"type":"message","channel":"C1","text":"answer"}')
+            assert json.loads(link.recv())["reply_to"] == 1
+            (seen,) = app.status()[0]["programs"]
+            assert (seen["name"], seen["events"], seen["sends"]) == ("answerer/1.0", 1, 1)
+            assert "Slack sent what no program of RTM can be given: app_home_opened × 1." in _printed(profile)
+        wait_for(app, lambda: app.relaying.programs("bot") == (), what="the program to be gone")
+        wait_for(app, lambda: len(events(profile, "bot", "program")) == 3, what="three lines on programs")
+    told = [(e.facts["what"], e.facts["attached"]) for e in events(profile, "bot", "program")]
+    assert told == [("none", 0), ("attached", 1), ("detached", 0)]
+
+
 def test_port_and_token_stay_over_restarts_and_a_bot_that_lends_no_more_sends_its_programs_away(
     slack: Simulator, tmp_path: Path
 ) -> None:

@@ -211,12 +211,13 @@ def test_what_rtm_never_had_is_acknowledged_and_counted(held: Held, whole: Relay
         link = await client.attach()
         for _ in range(2):
             slack.happen(APP_TOKEN, {"type": "app_home_opened", "user": "U1", "tab": "home"})
+        slack.happen(APP_TOKEN, {"type": "message", "text": "without a channel"})
         slack.say(APP_TOKEN, "the end")
         assert (await received(link))["text"] == "the end"
-        await until(slack, lambda: len(acknowledged(slack)) >= 2)
+        await until(slack, lambda: len(acknowledged(slack)) >= 3)
 
     program(whole, held.token, talk)
-    assert whole.relay.not_given("bot") == {"app_home_opened": 2}
+    assert whole.relay.not_given("bot") == {"app_home_opened": 2, "misshapen message": 1}
 
 
 def test_a_planned_disconnect_loses_and_doubles_nothing(held: Held, whole: Relayed, slack: Simulator) -> None:

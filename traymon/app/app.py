@@ -206,7 +206,13 @@ class App:
         picture = self.board.picture()
         found = [(self.bots.get(name), shown) for name, shown in picture.bots.items()]
         return [
-            status_of(kept.keeper, shown, self._clocks, self.relaying.programs(kept.config.name))
+            status_of(
+                kept.keeper,
+                shown,
+                self._clocks,
+                self.relaying.programs(kept.config.name),
+                self.relaying.not_given(kept.config.name),
+            )
             for kept, shown in found
             if kept
         ]

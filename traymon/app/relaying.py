@@ -1,6 +1,6 @@
 """The relay in this process: begun with the first bot that lends its link; who is attached stands in the log."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from traymon.config import BotConfig
@@ -85,6 +85,11 @@ class Relaying:
         """Who is attached; ``None`` where the bot lends no link, so that nothing is known."""
         relay = self._relay
         return relay.programs(bot) if relay is not None and bot in self._transports else None
+
+    def not_given(self, bot: str) -> Mapping[str, int]:
+        """Events that its programs of RTM could not be given: how many of each type."""
+        relay = self._relay
+        return relay.not_given(bot) if relay is not None and bot in self._transports else {}
 
     def stop(self, limit_s: float) -> None:
         """Send all programs away, in the way that brings them back."""

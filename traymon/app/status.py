@@ -12,9 +12,16 @@ from traymon.relay.programs import Program
 
 
 def status_of(
-    keeper: Keeper, shown: Shown, clocks: Clocks, attached: Sequence[Program] | None
+    keeper: Keeper,
+    shown: Shown,
+    clocks: Clocks,
+    attached: Sequence[Program] | None,
+    not_given: Mapping[str, int],
 ) -> dict[str, Any]:
-    """One bot, as ``traymon status --json`` prints it; ``attached`` is ``None`` where the bot lends no link."""
+    """One bot, as ``traymon status --json`` prints it; ``attached`` is ``None`` where the bot lends no link.
+
+    ``not_given``: of events that no program of RTM could be given, how many of each type.
+    """
     status = shown.status
     failure = status.failure
     return {
@@ -31,6 +38,7 @@ def status_of(
         "connections": status.connections,
         "relay": attached is not None,
         "programs": [_program(program, clocks) for program in attached or ()],
+        "not_given": dict(not_given),
     }
 
 

@@ -117,7 +117,7 @@ def _programs(bot: dict[str, Any]) -> list[str]:
     if not programs:
         return [words.gettext("No program is attached: “traymon relay” says how to point one at traymon.")]
     line = words.gettext("Attached: {program} since {time}; events: {events}, sent: {sends}.")
-    return [
+    lines = [
         line.format(
             program=words.printable(str(each.get("name"))),
             time=_time(each.get("since")),
@@ -126,6 +126,14 @@ def _programs(bot: dict[str, Any]) -> list[str]:
         )
         for each in programs
     ]
+    if not_given := bot.get("not_given"):
+        counts = [f"{words.printable(str(kind))} × {words.number(int(n))}" for kind, n in not_given.items()]
+        lines.append(
+            words.gettext("Slack sent what no program of RTM can be given: {events}.").format(
+                events=words.gettext(", ").join(counts)
+            )
+        )
+    return lines
 
 
 def _with_length(sentence: str, since: object, now_ms: int | None) -> str:

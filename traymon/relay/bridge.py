@@ -116,7 +116,8 @@ class Bridge:
         if bot.presents_rtm:
             self._asking = Asking(bot, self._caller, spawn, self._know, say)
         self.not_given: Counter[str] = Counter()
-        """Events, by Slack's word for them, that were acknowledged though no program got them: RTM has no such."""
+        """Events that were acknowledged though no program got them, by Slack's word for them: RTM has no such, or they
+        were misshapen."""
         # Replaced as a whole at each change, so that any thread may read it.
         self._attached: dict[int, Attached] = {}
         # Of links that another one took over: to be set once nothing is due on them.
@@ -257,9 +258,10 @@ class Bridge:
         task.add_done_callback(self._calls.discard)
 
     def _count(self, kind: str, why: Why) -> None:
-        if kind in self.not_given or len(self.not_given) < _MOST_KINDS:
-            self.not_given[kind] += 1
-        _log.debug("%s: no program gets %s: %s", self.bot.name, words.printable(kind), why.value)
+        name = kind if why is Why.NO_COUNTERPART else f"{why.value} {kind}".strip()
+        if name in self.not_given or len(self.not_given) < _MOST_KINDS:
+            self.not_given[name] += 1
+        _log.debug("%s: no program gets %s", self.bot.name, words.printable(name))
 
     def _cut(self, program: Attached, code: int, reason: str) -> None:
         program.socket.cut(code, reason)

@@ -107,7 +107,7 @@ class Relay:
         return () if bridge is None else bridge.programs()
 
     def not_given(self, bot: str) -> Mapping[str, int]:
-        """Events that no program of RTM could be given, as RTM has no such, by Slack's word for them: how many each."""
+        """Events that no program of RTM could be given, by Slack's word for them: how many each."""
         bridge = self._endpoint.bridges.get(bot)
         return {} if bridge is None else dict(bridge.not_given)
 
