@@ -1,6 +1,7 @@
 """Folders that break under a running traymon, or were broken before: what a person sees, and that nothing is lost."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from tests.stage import ONLINE, Stage, mounted, sentence, staged
 from traymon.desktop.instance import AlreadyRunning, acquire_profile
 from traymon.simulator import Simulator
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts, and folders where Linux has them")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +19,7 @@ from tests.stage import ONLINE, Stage, a_line, sentence, staged
 from tests.support import PATIENCE_S, events
 from traymon.simulator import Simulator
 
+resource = pytest.importorskip("resource", reason="Windows has no such limits")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits, leases and namespaces are Linux's")
 
 FREEZE_S = 60.0 if os.environ.get("TRAYMON_LONG_TROUBLE") == "1" else 8.0
