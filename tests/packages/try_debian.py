@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.desktop.kit import Program, Screen, area, eventually, silhouette
+from tests.desktop.kit import Program, Screen, area, eventually, silhouette, unlike
 from tests.packages.chroot import INSTALLING_S, chroot
 from tests.packages.conftest import Packages
 from tests.support import PATIENCE_S
@@ -26,16 +26,22 @@ BROUGHT = {
 }
 
 
+def panel(display: Screen) -> Image.Image:
+    """What stands in the panel, in black and white."""
+    return silhouette(display.shot(30, 22))
+
+
 def icon(display: Screen) -> Image.Image:
-    """What stands in the panel, once something does."""
+    """What stands in the panel, once something does and stays as it is."""
+    looks: list[Image.Image] = []
 
-    def look() -> Image.Image | None:
-        mask = silhouette(display.shot(30, 22))
-        return mask if area(mask) > 60 else None
+    def stays() -> bool:
+        looks.append(panel(display))
+        last = looks[-10:]
+        return len(last) == 10 and area(last[-1]) > 60 and all(unlike(last[-1], old) < 0.02 for old in last)
 
-    seen = eventually(look, "an icon in the panel")
-    assert isinstance(seen, Image.Image)
-    return seen
+    eventually(stays, "an icon in the panel that stays")
+    return looks[-1]
 
 
 @pytest.mark.parametrize(("suite", "release"), [("bookworm", "deb12"), ("trixie", "deb13")])
@@ -62,6 +68,7 @@ def test_it_installs_runs_and_goes(
         assert debian.files() >= BROUGHT
         assert debian.run("traymon", "--version", user="ann").stdout == f"traymon {__version__}\n"
 
+        assert area(panel(display)) == 0
         demo = ("traymon", "demo", "--seconds", "12")
         command = debian.command(demo, {"DISPLAY": display.env["DISPLAY"]}, user="ann")
         with subprocess.Popen(
@@ -70,6 +77,7 @@ def test_it_installs_runs_and_goes(
             icon(display)
             said, _ = running.communicate(timeout=PATIENCE_S + 12)
         assert running.returncode == 0, said
+        eventually(lambda: area(panel(display)) == 0, "the empty panel")
         assert "online after" in said
         assert "1006 abrupt_close" in said
 
