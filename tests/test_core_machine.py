@@ -75,6 +75,7 @@ def test_start_connects_at_once_and_hello_brings_online(world):
     assert start.at == BEGIN + UP_AT
     assert start.facts["attempts"] == 1
     assert world.status.session_since == BEGIN + UP_AT
+    assert (world.status.attempts, world.status.suspect) == (0, False)
 
 
 def test_the_first_attempt_has_the_long_tcp_limit_and_later_ones_the_short(world):
@@ -289,7 +290,7 @@ def test_a_route_replaces_an_attempt_whose_syn_was_lost_before_it(world):
 
 @pytest.mark.parametrize("plan", [HANGS, Plan(handshake=None)])
 def test_a_route_leaves_a_fresh_or_answered_attempt_alone(world, plan):
-    world.start(plan).run(900)
+    world.start(plan).run(SECOND)
     world.give(ev.RouteAppeared())
     assert world.calls() == [BEGIN]
 
@@ -328,6 +329,7 @@ def test_a_stable_link_that_drops_is_replaced_at_once(world, failure):
     assert world.states()[-2:] == [(dropped, State.OFFLINE), (dropped + UP_AT, State.ONLINE)]
     stop = world.note(NoteKind.STOP)
     assert (stop.at, stop.facts["cause"], stop.facts["up_ms"]) == (dropped, failure.cause.value, HOUR)
+    assert world.note(NoteKind.LINK_END).facts["lived_ms"] == HOUR
 
 
 def test_a_drop_without_last_words_is_dated_by_the_last_frame(world):
@@ -355,6 +357,20 @@ def test_the_age_of_an_outage_starts_anew_only_after_a_stable_session(world):
     world.run(3 * MINUTE)
     world.end_link()
     assert world.calls()[-1] == world.now
+
+
+def test_a_session_of_just_sixty_seconds_was_stable(world):
+    world.plan = fails(SERVER_ERROR)
+    world.start().run(HOUR)
+    world.plan = Plan()
+    while world.state is not State.ONLINE:
+        world.step(world.now + MINUTE)
+    world.run(MINUTE)
+    world.plan = fails(SERVER_ERROR)
+    world.end_link()
+    assert world.calls()[-1] == world.now, "replaced at once"
+    world.run(100)
+    assert world.status.next_try == world.now + 5 * SECOND, "and the age of the outage starts anew"
 
 
 def test_flapping_never_stops_trying_nor_breaks_the_budget(world):
@@ -404,6 +420,7 @@ def test_silence_ends_the_session_ten_seconds_after_the_ping_dated_back(world):
     world.run(15 * SECOND)
     stop, start = world.note(NoteKind.STOP), world.notes(NoteKind.START)[-1]
     assert (stop.at, stop.facts["cause"]) == (last_pong, "keepalive_timeout")
+    assert stop.failure.reached_slack
     assert start.at == last_pong + 4_000 + SECOND + UP_AT  # the second link's hello
     assert len(world.calls()) == 2
     assert world.undropped == [2]
@@ -590,9 +607,10 @@ def test_a_deaf_link_that_answers_again_before_its_spare_is_opened_stays(world):
     world.give(ev.ReconnectClicked())  # uses the minute's spare
     world.run(SECOND)
     live = world.newest
-    world.run(10 * SECOND)
     world.peers[live].plan = MUTE
-    for _ in range(40):
+    world.run(3_500)  # it is pinged, as it is quiet
+    assert len(world.peers[live].pings) == 1
+    for _ in range(50):  # deaf from the 34th second on
         world.run(SECOND)
         world.give(ev.FrameReceived(live))
     world.give(ev.PongReceived(live, world.peers[live].pings[-1][1]))
@@ -1097,6 +1115,17 @@ def test_our_own_links_are_no_strangers(counting_world):
     assert world.notes(NoteKind.WARNING) == []
 
 
+def test_a_count_without_our_own_other_link_tells_of_no_stranger(counting_world):
+    world = counting_world
+    open_counted(world, 1)
+    world.run(HOUR)
+    world.give(ev.GoodbyeReceived(1, Cause.REFRESH))
+    open_counted(world, 1)
+    assert counted(world) == 1, "the new link itself is always there"
+    world.run(HOUR)
+    assert world.notes(NoteKind.WARNING) == []
+
+
 def test_strangers_that_go_and_come_again_are_told_again(counting_world):
     world = counting_world
     open_counted(world, 2)
@@ -1434,6 +1463,17 @@ def test_a_late_tick_is_a_freeze_and_gives_the_link_another_chance(world):
     world.run(HOUR)
     assert world.notes(NoteKind.STOP) == []
     assert world.calls() == [BEGIN]
+
+
+def test_a_freeze_ends_a_suspicion_as_silence_then_proves_nothing(socket_world):
+    world = socket_world.online(age=HOUR)
+    silence(world)
+    world.run(8 * SECOND)
+    assert world.status.suspect
+    world.stand_still(MINUTE)
+    world.give(ev.Tick())
+    assert not world.status.suspect
+    assert world.state is State.ONLINE
 
 
 def test_a_link_that_did_not_survive_a_freeze_is_dated_by_its_last_frame(world):

@@ -116,7 +116,7 @@ class TellUser:
     """The answer to a click."""
 
     answer: Answer
-    wait_ms: int = 0
+    wait_ms: int
 
 
 @dataclass(frozen=True, slots=True)
