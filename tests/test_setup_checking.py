@@ -263,8 +263,9 @@ def test_it_can_be_called_off(slack):
 # Scopes
 
 
-def answering(hello, headers=""):
-    """A server in Slack's place, down to its headers; ``hello`` is the first frame of its links."""
+def answering(hello, headers="", bot=None):
+    """A server in Slack's place, down to its headers; ``hello`` is the first frame of its links, ``bot`` what it
+    tells of the bot."""
 
     def script(sock):
         if sock.recv(4, socket.MSG_PEEK).startswith(b"GET"):
@@ -274,8 +275,9 @@ def answering(hello, headers=""):
             return
         head = read_head(sock)
         link = {"ok": True, "url": f"ws://{header(head, 'Host')}/link", "self": {"id": "U1", "name": "a"}}
-        who = {"ok": True, "user_id": "U1", "user": "a", "team_id": "T1", "team": "Acme"}
-        body = who if b"auth.test" in head else link
+        who = {"ok": True, "user_id": "U1", "user": "a", "team_id": "T1", "team": "Acme", "bot_id": "B1"}
+        info = {"ok": False, "error": "missing_scope"} if bot is None else {"ok": True, "bot": bot}
+        body = who if b"auth.test" in head else info if b"bots.info" in head else link
         sock.sendall(http_answer(json.dumps(body).encode(), headers=headers))
 
     return serve(script)
@@ -318,3 +320,24 @@ def test_a_program_of_rtm_must_be_able_to_post(scopes, outcome):
         told, checked = tried(f"http://127.0.0.1:{server.port}/api/", "socket", BOT, APP, programs="rtm")
     assert checked is not None
     assert last(told).get("scopes") == outcome
+
+
+@pytest.mark.parametrize(
+    ("bot", "is_good"),
+    [
+        ({"id": "B1", "app_id": "A1"}, True),
+        ({"id": "B1", "app_id": "A2"}, False),
+        ({"id": "B1"}, True),
+        (None, True),
+    ],
+)
+def test_both_tokens_of_a_program_of_rtm_are_of_one_app(bot, is_good):
+    hello = b'{"type":"hello","num_connections":1,"connection_info":{"app_id":"A1"}}'
+    with answering(hello, bot=bot) as server:
+        told, checked = tried(f"http://127.0.0.1:{server.port}/api/", "socket", BOT, APP, programs="rtm")
+        alone = tried(f"http://127.0.0.1:{server.port}/api/", "socket", BOT, APP)[1]
+    assert (checked is not None) is is_good
+    assert (last(told)["bot_token"], "different apps" in told[-1].text) == (
+        ("ok", False) if is_good else ("failed", True)
+    )
+    assert alone is not None, "what no program speaks with does no harm"

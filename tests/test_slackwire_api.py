@@ -88,6 +88,29 @@ def test_an_answer_of_users_get_presence_as_slack_documents_it() -> None:
     assert api.presence({"ok": True, "presence": "away"}) == Presence(False)
 
 
+def test_an_answer_of_bots_info_as_slack_documents_it() -> None:
+    bot = {
+        "id": "B061F7JQ2",
+        "deleted": False,
+        "name": "beforebot",
+        "app_id": "A161CLERW",
+        "user_id": "U012ABCDEF",
+    }
+    assert api.bot_app({"ok": True, "bot": bot}) == "A161CLERW"
+    assert api.bot_app({"ok": True, "bot": {"id": "B1"}}) == "", "a bot of before there were apps"
+
+
+@given(data=JSON)
+def test_no_json_in_a_bot_does_worse_than_wire_error(data: object) -> None:
+    try:
+        app = api.bot_app({"ok": True, "bot": data})
+    except WireError:
+        assert not isinstance(data, dict)
+    else:
+        assert isinstance(data, dict)
+        assert isinstance(app, str)
+
+
 def test_the_ticket_is_not_in_the_repr() -> None:
     assert "ticket-1" not in repr(api.connect_answer(connect_body()))
 

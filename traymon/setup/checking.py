@@ -24,7 +24,7 @@ from traymon.slack.endpoint import Endpoint, Target
 from traymon.slack.errors import SlackError
 from traymon.slack.rtm import RtmConnector
 from traymon.slack.socket import SocketConnector
-from traymon.slackwire import api
+from traymon.slackwire import api, frames
 from traymon.slackwire.tokens import POSTING, Kind, kind_of
 
 STEP_LIMIT_S = 10.0
@@ -138,12 +138,15 @@ def check(wanted: Candidate, tell: Tell, cancel: Cancel | None = None) -> Checke
     In Socket Mode Slack may give that link what is meant for the bot's program: events come again.
     """
     cancel = cancel or Cancel()
-    name = team = ""
+    name = team = bot_id = ""
     if wanted.token is not None:
         answer = _identity(wanted, wanted.token, tell, cancel)
+        bot_id = answer.value.bot_id
         name, team = _quoted(answer.value.user, wanted), _quoted(answer.value.team, wanted)
         _scopes(wanted, answer.headers, tell)
-    _connect(wanted, tell, cancel)
+    app_id = _connect(wanted, tell, cancel)
+    if wanted.programs == "rtm" and bot_id and app_id:
+        _of_one_app(wanted, bot_id, app_id, tell, cancel)
     return Checked(wanted, name, team)
 
 
@@ -269,12 +272,33 @@ def _scopes_to_look(scopes: set[str], tell: Tell) -> None:
         tell(Step("scopes", Outcome.OK, words.gettext("It has the scopes that traymon needs.")))
 
 
-def _connect(wanted: Candidate, tell: Tell, cancel: Cancel) -> None:
+def _of_one_app(wanted: Candidate, bot_id: str, app_id: str, tell: Tell, cancel: Cancel) -> None:
+    """Who makes a new app for an old program has the old bot's token at hand, too."""
+    assert wanted.token is not None
+    limits = Limits(STEP_LIMIT_S, STEP_LIMIT_S)
+    try:
+        token = wanted.token.reveal()
+        answer = call(wanted.endpoint, token, "bots.info", api.bot_app, limits, cancel, bot=bot_id)
+    except SlackError:
+        if cancel.cancelled:
+            raise
+        return  # without the scope users:read nobody can tell
+    if answer.value not in {"", app_id}:
+        text = words.gettext(
+            "The two tokens belong to different apps: the program would hear as one bot and speak as another. Take "
+            "both from the same app."
+        )
+        raise _failed(Step("bot_token", Outcome.FAILED, text), tell)
+
+
+def _connect(wanted: Candidate, tell: Tell, cancel: Cancel) -> str:
+    """Open a link for a moment; the app's id, where Slack tells it."""
     tell(Step("connect", Outcome.RUNNING, words.gettext("Opening a link to Slack …")))
     try:
-        count = _greeted(wanted, cancel)
+        hello = _greeted(wanted, cancel)
     except SlackError as error:
         raise _refused("connect", error, wanted, tell, cancel) from None
+    count = hello.num_connections
     if wanted.transport == "rtm":
         text = words.gettext("A link opened, and Slack greeted it.")
     elif count is None or count <= 1:
@@ -285,10 +309,11 @@ def _connect(wanted: Candidate, tell: Tell, cancel: Cancel) -> None:
             "what Slack sends."
         ).format(count=count)
     tell(Step("connect", Outcome.OK, text))
+    return hello.app_id
 
 
-def _greeted(wanted: Candidate, cancel: Cancel) -> int | None:
-    """Open a link, wait for Slack's hello and part in peace; how many links of the app Slack counts."""
+def _greeted(wanted: Candidate, cancel: Cancel) -> frames.Hello:
+    """Open a link, wait for Slack's hello and part in peace."""
     connector: SlackConnector
     if wanted.transport == "rtm":
         assert wanted.token is not None
@@ -301,10 +326,9 @@ def _greeted(wanted: Candidate, cancel: Cancel) -> int | None:
     )
     try:
         with cancel.watch(link.abort):
-            hello = greeting.hello(link, _HELLO_LIMIT_S, Target.of(wanted.endpoint.api_url).host)
+            return greeting.hello(link, _HELLO_LIMIT_S, Target.of(wanted.endpoint.api_url).host)
     finally:
         link.close()
-    return hello.num_connections
 
 
 def _failed(step: Step, tell: Tell, kind: Kind | None = None) -> CheckFailed:

@@ -30,11 +30,12 @@ def call(
     read: Callable[[object], T],
     limits: Limits,
     cancel: Cancel,
+    **arguments: str,
 ) -> Answer[T]:
-    """Call ``method`` as :class:`~traymon.slack.webapi.WebApi` does. Raises SlackError."""
+    """Call ``method`` with its ``arguments``, as :class:`~traymon.slack.webapi.WebApi` does. Raises SlackError."""
     facts = {"host": Target.of(endpoint.api_url).host}
     with step(Phase.API, reached=True, **facts):
-        response = _Client(endpoint, token, limits, cancel).api_call(method)
+        response = _Client(endpoint, token, limits, cancel).api_call(method, params=arguments)
     try:
         return Answer(read(response.data), response.headers)
     except api.WireError as error:

@@ -98,6 +98,14 @@ def presence(data: object) -> Presence:
     )
 
 
+def bot_app(data: object) -> str:
+    """Read the id of the app whose bot an answer of ``bots.info`` is about; empty where it has none.
+
+    Raises :class:`WireError`.
+    """
+    return _text_or_empty(_part(_answer(data), "bot"), "app_id")
+
+
 def connect_body(
     url: str, self_id: str, self_name: str, team_id: str, team_name: str, team_domain: str
 ) -> dict[str, object]:
