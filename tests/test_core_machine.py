@@ -493,21 +493,22 @@ def test_both_links_silent_are_given_up_in_time(world):
     assert [x.at for x in world.notes(NoteKind.STOP)] == [pinged - 4_000, hello]
 
 
-def test_a_second_link_that_lived_and_died_beside_a_silent_one_was_a_session(world):
+@pytest.mark.parametrize(("failure", "lived"), [(FIN, 2 * SECOND), (UNREACHABLE, 0)])
+def test_a_second_link_that_lived_and_died_beside_a_silent_one_was_a_session(world, failure, lived):
+    """Until its last word, where it had one, else until its last frame."""
     world.online(age=HOUR)
     pinged = world.peers[1].pings[-1][0] + 4_050
     silence(world)
     hello = pinged + SECOND + UP_AT
     world.run(hello + 2 * SECOND - world.now)
     world.plan = fails(NO_ROUTE)
-    ended = world.now
-    world.end_link_number(2, FIN)
+    world.end_link_number(2, failure)
     assert world.notes(NoteKind.STOP) == []  # the first link still has its chance
     world.run(14 * SECOND)
     stops, starts = world.notes(NoteKind.STOP), world.notes(NoteKind.START)
     assert [(x.at, x.facts["cause"]) for x in stops] == [
         (pinged - 4_000, "keepalive_timeout"),
-        (ended, "abrupt_close"),
+        (hello + lived, failure.cause.value),
     ]
     assert [x.at for x in starts] == [BEGIN + UP_AT, hello]
     assert [x.facts["link"] for x in world.notes(NoteKind.LINK_END)] == [2, 1]
@@ -1033,8 +1034,10 @@ def counted(world: World) -> int | None:
 
 
 def test_presence_tells_how_many_links_slack_counts_for_the_bot(world):
-    world.online(age=10 * SECOND)
-    assert counted(world) is None
+    world.online(age=10 * SECOND - 1)
+    world.give(ev.PresenceSeen(False, 2))
+    assert counted(world) is None, "the link before may still be among them"
+    world.run(1)
     world.give(ev.PresenceSeen(False, 2))
     assert counted(world) == 2
     world.give(ev.PresenceSeen(False))
