@@ -19,7 +19,8 @@ from tests.clients import BOTKIT, CLIENTS, RTM_API, Client, Running, by_name, la
 from tests.relay_kit import Relayed, relayed
 from tests.support import PATIENCE_S, app_token_of, token_of
 from traymon.relay.translation import hub
-from traymon.simulator import SayGoodbye, Simulator
+from traymon.simulator import HttpStatus, SayGoodbye, Simulator
+from traymon.simulator.truth import RequestRecord
 
 RTM_V2 = next(client for client in CLIENTS if client.name == "rtm-v2")
 TALKERS = tuple(replace(client, options=("talk",)) for client in (BOTKIT, RTM_API, RTM_V2))
@@ -74,7 +75,7 @@ def unacknowledged(slack: Simulator, client: Client) -> list[str]:
     """Events that Slack holds for lost."""
     given = slack.truth().deliveries_of(app_token_of(client.name))
     taken = {each.event_id for each in given if each.acked_at is not None}
-    return [each.event_id for each in given if each.event_id not in taken]
+    return [each.event_id for each in given if each.event_id and each.event_id not in taken]
 
 
 class Talk:
@@ -150,13 +151,17 @@ def test_a_conversation(slack: Simulator, programs: dict[str, Running], client: 
     joined = {"type": "member_joined_channel", "user": "U0BOB", "channel": CHANNEL, "channel_type": "C"}
     talk.happens(joined)
     talk.happens(message(slack.next_ts(), "<@U0BOB> has joined the channel", subtype="channel_join"))
+    welcome = message(slack.next_ts(), "welcome")
+    for _ in range(2):
+        slack.deliver(app_token_of(client.name), {"event_id": "EvTwice", "event": welcome})
+    talk.gets(welcome)
     talk.asks(3, first_id + 2)
 
     token = token_of(client.name)
     said = [each.arguments["text"] for each in slack.truth().requests_of(token, "chat.postMessage")]
     assert said == ["answer 1", "answer 2", "answer 3"]
     deliveries = slack.truth().deliveries_of(app_token_of(client.name))
-    assert len(deliveries) == 9 + len(said), "nine events, and its own messages"
+    assert len(deliveries) == 11 + len(said), "ten events, one of them twice, and its own messages"
     assert slack.wait(lambda: not unacknowledged(slack, client), PATIENCE_S)
 
 
@@ -185,6 +190,50 @@ def test_it_never_notices_a_planned_disconnect(
     heard = [frame["text"] for frame in frames(program.lines())[before:]]
     assert sorted(heard) == ["good bye", "good bye?", "welcome"]
     assert [each.number for each in whole.relay.programs(client.name)] == [each.number for each in attached]
+
+
+def test_answers_wait_as_long_as_slack_says_and_keep_their_order(
+    slack: Simulator, programs: dict[str, Running]
+) -> None:
+    token = token_of(BOTKIT.name)
+
+    def posts() -> list[RequestRecord]:
+        return slack.truth().requests_of(token, "chat.postMessage")[before:]
+
+    before = len(slack.truth().requests_of(token, "chat.postMessage"))
+    slack.arm(HttpStatus(429, retry_after="1"), token=token, method="chat.postMessage")
+    for number in (4, 5):
+        slack.say(app_token_of(BOTKIT.name), f"hello {number}")
+    assert slack.wait(lambda: len(posts()) == 3, PATIENCE_S), programs[BOTKIT.name].tail()
+    assert [each.arguments["text"] for each in posts()] == ["answer 4", "answer 4", "answer 5"]
+    assert posts()[1].at - posts()[0].at >= 1_000
+    programs[BOTKIT.name].wait_for(
+        lambda lines: "answer 5" in [each.get("text") for each in frames(lines)], PATIENCE_S
+    )
+
+
+def test_a_command_finds_the_socket_mode_program_beside_the_one_of_rtm(
+    slack: Simulator, whole: Relayed, programs: dict[str, Running]
+) -> None:
+    name = RTM_V2.name
+    beside = replace(next(each for each in CLIENTS if each.name == "builtin"), name=name)
+    command = {"command": "/do", "text": "it", "team_id": "T1"}
+
+    def responses(envelope_id: str) -> list[object]:
+        found = slack.truth().deliveries_of(app_token_of(name))
+        return [each.response for each in found if each.envelope_id == envelope_id and each.acked_at]
+
+    alone = slack.deliver(app_token_of(name), command, "slash_commands")
+    slack.say(app_token_of(name), "good day")
+    assert slack.wait(lambda: not unacknowledged(slack, RTM_V2), PATIENCE_S)
+    assert responses(alone) == [], "so that whoever gave it sees that it failed"
+    tokens = whole.relay.tokens_of(name)
+    with launched(beside, whole.relay.base_url, tokens.token, tokens.app_token) as program:
+        whole.wait_for(lambda: len(whole.relay.programs(name)) == 2)
+        together = slack.deliver(app_token_of(name), command, "slash_commands")
+        assert slack.wait(lambda: responses(together), PATIENCE_S), program.tail()
+        assert responses(together) == [{"text": "did it"}]
+    whole.wait_for(lambda: len(whole.relay.programs(name)) == 1)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows stops no process")

@@ -6,8 +6,7 @@ import logging
 import queue
 import secrets
 import threading
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from traymon import words
@@ -115,9 +114,9 @@ class Bridge:
         self._asking: Asking | None = None
         if bot.presents_rtm:
             self._asking = Asking(bot, self._caller, spawn, self._know, say)
-        self.not_given: Counter[str] = Counter()
+        self.not_given: Mapping[str, int] = {}
         """Events that were acknowledged though no program got them, by Slack's word for them: RTM has no such, or they
-        were misshapen."""
+        were misshapen. Replaced as a whole at each change, so that any thread may read it."""
         # Replaced as a whole at each change, so that any thread may read it.
         self._attached: dict[int, Attached] = {}
         # Of links that another one took over: to be set once nothing is due on them.
@@ -260,7 +259,7 @@ class Bridge:
     def _count(self, kind: str, why: Why) -> None:
         name = kind if why is Why.NO_COUNTERPART else f"{why.value} {kind}".strip()
         if name in self.not_given or len(self.not_given) < _MOST_KINDS:
-            self.not_given[name] += 1
+            self.not_given = {**self.not_given, name: self.not_given.get(name, 0) + 1}
         _log.debug("%s: no program gets %s", self.bot.name, words.printable(name))
 
     def _cut(self, program: Attached, code: int, reason: str) -> None:

@@ -136,13 +136,13 @@ class Endpoint:
             await asyncio.wait(self._served, timeout=limit_s / 2)
         for bridge in self.bridges.values():
             bridge.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._server is not None:
             self._server.pre_shutdown()
             await self._server.shutdown(limit_s / 4)
         await self._passing.close()
+        for task in self._tasks:  # last: until here, a program that asked could have begun one
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # Bots
 

@@ -109,7 +109,7 @@ class Relay:
     def not_given(self, bot: str) -> Mapping[str, int]:
         """Events that no program of RTM could be given, by Slack's word for them: how many each."""
         bridge = self._endpoint.bridges.get(bot)
-        return {} if bridge is None else dict(bridge.not_given)
+        return {} if bridge is None else bridge.not_given
 
     def stop(self, limit_s: float) -> None:
         """End within about ``limit_s``. Programs are cut in the way that brings each of them back; idempotent."""
