@@ -103,6 +103,44 @@ def test_notifications_stay_off_over_a_restart(slack: Simulator, tmp_path: Path)
         assert app.desk.wants_notifications
 
 
+def test_start_at_login_is_switched_on_and_off_and_told_where_it_cannot(home: Path, opened: Path) -> None:
+    said: list[str] = []
+    app = App(write_profile(home / "profile", {}), Config(()), say=said.append, watchers=[])
+    app.start()
+    try:
+        app.desk.look()
+        assert app.desk.choices.autostart is False
+        app.chosen("autostart")
+        assert app.desk.choices.autostart is True
+        folder = home / ".config" / "autostart"
+        assert [file.suffix for file in folder.iterdir()] == [".desktop"]
+        app.chosen("autostart")
+        assert app.desk.choices.autostart is False
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+        folder.write_text("no folder")
+        assert said == []
+        app.chosen("autostart")
+        assert app.desk.choices.autostart is not True
+    finally:
+        app.stop()
+    assert [sentence.partition(": ")[0] for sentence in said] == ["Start at login"]
+    assert "Traceback" not in said[0]
+
+
+def test_about_says_where_things_are(home: Path) -> None:
+    said: list[str] = []
+    app = App(write_profile(home / "profile", {}), Config(()), say=said.append, watchers=[])
+    app.start()
+    try:
+        app.chosen("about")
+    finally:
+        app.stop()
+    assert str(app.profile.config_file) in said[0]
+    assert str(app.profile.text_log) in said[0]
+
+
 def test_a_new_token_is_taken_in_for_the_next_link(slack: Simulator, tmp_path: Path) -> None:
     """The configuration did not change: the token's file did. What the set-up page does at its end."""
     slack.add_bot(token_of("new"), "bot", team="Acme")
