@@ -20,8 +20,11 @@ from traymon.tray.choose import choose_tray, first_icon
 
 if TYPE_CHECKING:
     from traymon.app.app import App
+    from traymon.app.service import Service
     from traymon.tray.base import WholeTray
 
+_NOTIFY = "NOTIFY_SOCKET"
+"""Where a service manager that started this process wants to be told; see :mod:`traymon.desktop.systemd`."""
 ANSWER_LIMIT_S = 5.0
 """For the answer of a traymon that already runs. It answers at once; only a process that was stopped takes longer."""
 
@@ -38,7 +41,7 @@ def run_app(profile: Profile, *, use_tray: bool, at_login: bool = False) -> int:
     except AlreadyRunning as running:
         if at_login:
             return 0
-        return _second_start(profile, running, say)
+        return _second_start(profile, running, say, as_service=_NOTIFY in os.environ and not use_tray)
     with lock, contextlib.ExitStack() as stack:
         asked = _Asked()
         stack.enter_context(ended_by_signals(asked.end, on_hangup=asked.reload))
@@ -53,8 +56,14 @@ def run_app(profile: Profile, *, use_tray: bool, at_login: bool = False) -> int:
         app = App(profile, config, on_line=terminal.line if in_terminal else None, say=say)
         if not config.bots:
             say(words.no_bots(str(profile.config_file)))
+        service = _service_of(app)
         run_to_end(
-            app, use_tray=use_tray, icon=icon, when_started=lambda: asked.answer_by(app), at_login=at_login
+            app,
+            use_tray=use_tray,
+            icon=icon,
+            service=service,
+            when_started=lambda: asked.answer_by(app, service),
+            at_login=at_login,
         )
     return 0
 
@@ -66,6 +75,7 @@ class _Asked:
         # Guards the rest, which the thread of the signals and the main thread use.
         self._lock = threading.Lock()
         self._app: App | None = None
+        self._service: Service | None = None
         self._before: list[Callable[[App], None]] = []
 
     def end(self) -> None:
@@ -74,12 +84,17 @@ class _Asked:
 
     def reload(self) -> None:
         """SIGHUP."""
-        self._ask(lambda app: app.reload_or_say())
+        self._ask(self._reload)
 
-    def answer_by(self, app: "App") -> None:
-        """From now on ``app``, which has started, does what is asked."""
+    def _reload(self, app: "App") -> None:
+        with self._service.reloading() if self._service is not None else contextlib.nullcontext():
+            app.reload_or_say()
+
+    def answer_by(self, app: "App", service: "Service | None") -> None:
+        """From now on ``app``, which has started, does what is asked; ``service`` is told of it."""
         with self._lock:
             self._app = app
+            self._service = service
             before = self._before
         for ask in before:
             ask(app)
@@ -91,6 +106,17 @@ class _Asked:
                 self._before.append(what)
         if app is not None:
             what(app)
+
+
+def _service_of(app: "App") -> "Service | None":
+    """What tells the service manager of ``app``, where one has started this process."""
+    if _NOTIFY not in os.environ:
+        return None
+    from traymon.app.service import Service
+    from traymon.desktop.systemd import from_environment
+
+    manager = from_environment(os.environ)
+    return None if manager is None else Service(manager, app)
 
 
 def _locked(profile: Profile, say: Callable[[str], None]) -> contextlib.AbstractContextManager[object]:
@@ -121,26 +147,39 @@ def run_to_end(
     *,
     use_tray: bool,
     icon: "WholeTray | None" = None,
+    service: "Service | None" = None,
     when_started: Callable[[], None] = lambda: None,
     at_login: bool = False,
 ) -> None:
     """Start ``app``, show its tray on this (the main) thread, and stop it when it is told to end.
 
-    ``icon`` is the tray whose icon is shown already; else one is chosen when the bots are held. ``when_started`` must
-    not wait.
+    ``icon`` is the tray whose icon is shown already; else one is chosen when the bots are held. ``service`` is told,
+    without a tray also how the bots are. ``when_started`` must not wait.
     """
     try:
         app.start()
         when_started()
+        if service is not None:
+            service.ready()
         if use_tray:
             app.use_tray(icon or choose_tray(app.chosen, os.environ), os.environ, at_login=at_login)
+        elif service is not None:
+            service.show_status()
         app.ended.wait()
     finally:
+        if service is not None:
+            service.stopping()
         app.stop()
 
 
-def _second_start(profile: Profile, running: AlreadyRunning, say: Callable[[str], None]) -> int:
-    """From a terminal: a sentence. From the desktop: the running one's log, as the person wants to see something."""
+def _second_start(
+    profile: Profile, running: AlreadyRunning, say: Callable[[str], None], *, as_service: bool
+) -> int:
+    """From a terminal: a sentence, and for a service manager, which tries again. From the desktop: the running one's
+    log, as the person wants to see something."""
+    if as_service:
+        say(str(running))
+        return 1
     if sys.stdin is not None and sys.stdin.isatty():
         say(str(running))
         return 1
