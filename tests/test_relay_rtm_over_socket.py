@@ -301,6 +301,20 @@ def test_a_message_that_did_not_go_up_and_one_that_may_have_are_told_apart(
 # Beside a program of Socket Mode
 
 
+def test_a_socket_mode_program_alone_gets_events_as_ever(
+    held: Held, whole: Relayed, slack: Simulator
+) -> None:
+    async def talk(app: Client) -> None:
+        link = await app.attach("apps.connections.open")
+        slack.say(APP_TOKEN, "hello 1")
+        envelope = await received(link)
+        assert envelope["payload"]["event"]["text"] == "hello 1"
+        await link.send_str(json.dumps({"envelope_id": envelope["envelope_id"]}))
+        await until(slack, lambda: len(acknowledged(slack)) == 1)
+
+    program(whole, held.app_token, talk)
+
+
 def test_commands_go_to_a_socket_mode_program_and_fail_visibly_without_one(
     held: Held, whole: Relayed, slack: Simulator
 ) -> None:
