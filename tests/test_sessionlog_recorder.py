@@ -226,6 +226,21 @@ def test_a_database_that_someone_removes_is_put_back_whole(tmp_path: Path, clock
     assert "put it back whole" in sentence
 
 
+def test_a_removed_database_that_is_damaged_too_keeps_out_no_new_one(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    with logging_in(tmp_path, clock) as log:
+        commit(log, EnterState(State.ONLINE, T), start(T))
+        data = db_of(tmp_path)
+        with closing(sqlite3.connect(data)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        elsewhere = data.rename(tmp_path / "elsewhere")
+        elsewhere.write_bytes(b"\xa5" * elsewhere.stat().st_size)
+        commit(log, stop(T + 60, 60), EnterState(State.OFFLINE, T + 60))
+    assert spans(data) == [("online", WALL, 60), ("offline", WALL + 60, 0)]
+    assert [line.split()[2] for line in text(text_of(tmp_path)).splitlines()] == ["start", "stop"]
+
+
 def test_a_removed_folder_that_cannot_be_made_again_is_waited_for(tmp_path: Path, clock: HandClock) -> None:
     folder, faults = tmp_path / "state", Faults()
     with logging_in(folder, clock, faults, heartbeat_s=0.02) as log:

@@ -310,8 +310,13 @@ class SessionLog:
         if removed is None:
             return
         if not os.path.lexists(self._db):
-            removed.save(self._db)
-            self._notice = _was_removed(self._db)
+            try:
+                removed.save(self._db)
+                self._notice = _was_removed(self._db)
+            except sqlite3.Error as error:
+                if not schema.is_damage(error):
+                    raise
+                _log.error("the session log that was removed cannot be put back: %s", error)
         self._removed = None
         with contextlib.suppress(sqlite3.Error):
             removed.close()
