@@ -72,7 +72,7 @@ def stage(bare: Stage) -> Stage:
 FAULTS: dict[str | bytes, str] = {
     '[bots.bot]\ntokne = "keyring"': "unknown setting “tokne” in [bots.bot]: did you mean “token”?",
     "[bot.a]": "unknown setting “bot” at the top: did you mean “bots”?",
-    '[bots.bot]\nrelay = "yes"': "bots.bot.relay must be true or false.",
+    '[bots.bot]\nrelay = "yes"': 'bots.bot.relay must be true, false or "rtm".',
     "[bots.bot]\ntoken = 5": 'bots.bot.token must be text in quotes ("…").',
     "[bots.bot]\n[bots.bot]": "two bots are named “bot” (at line 2): give each a name of its own.",
     "[bots.bot\ntoken": "it is not valid TOML",
