@@ -74,8 +74,8 @@ def wait_until(profile, is_so):
     for _ in range(round(PATIENCE_S / 0.05)):
         state = None
         with contextlib.suppress(NotRunning):
-            (bot,) = ask(profile.control_address, {"do": "status"}, PATIENCE_S)["bots"]
-            state = bot["state"]
+            bots = ask(profile.control_address, {"do": "status"}, PATIENCE_S)["bots"]
+            state = bots[0]["state"] if bots else None
         if is_so(state):
             return
         pause.wait(0.05)

@@ -209,9 +209,10 @@ def rtm_connect(profile, bot):
     settings = load_or_make(profile.relay_settings, lambda _: None)
     headers = {"Authorization": f"Bearer {settings.tokens_of(bot).token}"}
     request = urllib.request.Request(f"{settings.base_url}rtm.connect", method="POST", headers=headers)
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     pause = threading.Event()
     for _ in range(round(PATIENCE_S / 0.1)):
-        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        with contextlib.suppress(OSError), directly.open(request, timeout=PATIENCE_S) as answer:
             said = json.load(answer)
             if said["ok"]:
                 return said
