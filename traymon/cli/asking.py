@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from traymon import words
-from traymon.cli import screen
+from traymon.cli import completing, screen
 from traymon.cli.output import FAILED, Context, Sentence
 from traymon.desktop.control import Message, NotRunning, ask
 
@@ -170,7 +170,7 @@ def _tell(context: Context, what: str, bot: str | None) -> None:
 
 
 @click.command()
-@click.argument("bot", required=False)
+@click.argument("bot", required=False, shell_complete=completing.bots)
 @click.pass_obj
 def reconnect(context: Context, bot: str | None) -> None:
     """Connect anew: BOT, or every bot that is not online, or, when all are, all of them."""
@@ -178,7 +178,7 @@ def reconnect(context: Context, bot: str | None) -> None:
 
 
 @click.command()
-@click.argument("bot", required=False)
+@click.argument("bot", required=False, shell_complete=completing.bots)
 @click.pass_obj
 def pause(context: Context, bot: str | None) -> None:
     """Take BOT (or all) offline until resumed, over restarts too."""
@@ -186,7 +186,7 @@ def pause(context: Context, bot: str | None) -> None:
 
 
 @click.command()
-@click.argument("bot", required=False)
+@click.argument("bot", required=False, shell_complete=completing.bots)
 @click.pass_obj
 def resume(context: Context, bot: str | None) -> None:
     """End the pause of BOT, or of all."""

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from traymon import words
+from traymon.cli import completing
 from traymon.cli.output import FAILED, Context, Sentence
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _NAME_WIDTH = 14
 
 
 @click.command()
-@click.argument("bot", required=False)
+@click.argument("bot", required=False, shell_complete=completing.bots)
 @click.option("--json", "as_json", is_flag=True, help="For programs; times in milliseconds.")
 @click.pass_obj
 def doctor(context: Context, bot: str | None, as_json: bool) -> None:

@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from traymon import words
-from traymon.cli import screen
+from traymon.cli import completing, screen
 from traymon.cli.output import FAILED, Context, Sentence, leave_streams
 from traymon.sessionlog.rows import MACHINE, Event
 from traymon.sessionlog.textlog import KEPT_FILES, line, log_text
@@ -73,7 +73,7 @@ def _moment(text: str) -> datetime:
 
 
 @click.command()
-@click.option("--bot", metavar="BOT", help="Of this bot only.")
+@click.option("--bot", metavar="BOT", shell_complete=completing.bots, help="Of this bot only.")
 @click.option(
     "--since",
     type=Since(),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from traymon import words
+from traymon.cli import completing
 from traymon.cli.output import FAILED, Context, Sentence
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("bot", required=False)
+@click.argument("bot", required=False, shell_complete=completing.bots)
 @click.option("--token", "show_token", is_flag=True, help="Print the token for BOT's programs, too.")
 @click.pass_obj
 def relay(context: Context, bot: str | None, show_token: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from traymon import words
+from traymon.cli import completing
 from traymon.cli.output import USAGE, Context, Sentence
 from traymon.config import BotConfig, load
 from traymon.desktop.control import ControlError, NotRunning, ask
@@ -22,7 +23,7 @@ TOKENS = ("token", "app_token")
 @click.command(
     help=words.mark("Take BOT out of the configuration, and delete the token kept for it. Its log stays.")
 )
-@click.argument("bot")
+@click.argument("bot", shell_complete=completing.bots)
 @click.option("-y", "--yes", is_flag=True, help=words.mark("Do not ask."))
 @click.option("--keep-token", is_flag=True, help=words.mark("Leave the bot's token where it is kept."))
 @click.pass_obj

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from traymon import words
+from traymon.cli import completing
 from traymon.cli.output import FAILED, USAGE, Context, Sentence
 
 
@@ -14,7 +15,7 @@ from traymon.cli.output import FAILED, USAGE, Context, Sentence
         "cause, and the patterns in them."
     )
 )
-@click.option("--bot", metavar="BOT", help=words.mark("Of this bot only."))
+@click.option("--bot", metavar="BOT", shell_complete=completing.bots, help=words.mark("Of this bot only."))
 @click.option(
     "--all", "everything", is_flag=True, help=words.mark("The whole log, not just 90 days or 5,000 entries.")
 )
