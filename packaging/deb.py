@@ -13,6 +13,8 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 
 import licences
@@ -21,6 +23,9 @@ from steps import ROOT, environment, run, uv
 _HERE = Path(__file__).resolve().parent
 _HOME = Path("usr/lib/traymon")
 _MODE = 0o755
+_MAINTAINER = "The traymon developers <traymon@users.noreply.github.com>"
+_DATE = int(os.environ.get("SOURCE_DATE_EPOCH", "1577836800"))
+"""One date for all (seconds, UTC), so that two builds of one tree are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +56,15 @@ def build_all(
             full = f"{version}-1~{release.suffix}"
             root = work / "deb" / f"traymon_{full}_{architecture}"
             shutil.rmtree(root, ignore_errors=True)
-            _lay_out(root, wheel, python, release, ARCHITECTURES[architecture])
+            _lay_out(root, wheel, python, release, ARCHITECTURES[architecture], full)
             _describe(root, release, architecture, full)
-            # Root owns what is in the package, whoever builds it; one date for all, so that two builds are the same.
-            environ = {**os.environ, "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "1577836800")}
+            # Root owns what is in the package, whoever builds it. Compressed harder it takes a minute, for a megabyte.
+            environ = {**os.environ, "SOURCE_DATE_EPOCH": str(_DATE)}
             run(
                 "dpkg-deb",
                 "--root-owner-group",
-                "-Zzstd",
-                "-z12",
+                "-Zxz",
+                "-z3",
                 "--build",
                 root,
                 out / f"{root.name}.deb",
@@ -67,7 +72,7 @@ def build_all(
             )
 
 
-def _lay_out(root: Path, wheel: Path, python: Path, release: Release, platform: str) -> None:
+def _lay_out(root: Path, wheel: Path, python: Path, release: Release, platform: str, full: str) -> None:
     """The files of the package. ``python`` has traymon, for its texts."""
     bundled = _environment(root / _HOME, wheel, release, platform)
     (root / "usr/bin").mkdir()
@@ -80,7 +85,8 @@ def _lay_out(root: Path, wheel: Path, python: Path, release: Release, platform: 
     notice = f"The libraries below /{_HOME} have licences of their own:"
     (documents / "copyright").write_text(f"traymon\n\n{own}\n{notice}\n\n{bundled}", encoding="utf-8")
     changes = (ROOT / "CHANGELOG.md").read_bytes()
-    (documents / "changelog.gz").write_bytes(gzip.compress(changes, mtime=0))
+    (documents / "NEWS.gz").write_bytes(gzip.compress(changes, mtime=0))
+    (documents / "changelog.Debian.gz").write_bytes(gzip.compress(_changelog(full).encode(), mtime=0))
     for path in root.rglob("*"):
         if not path.is_symlink():
             path.chmod(_MODE if path.is_dir() or path.parent == root / _HOME / "bin" else 0o644)
@@ -133,6 +139,12 @@ def _icons(hicolor: Path) -> None:
     shutil.copy(ROOT / "assets/traymon.svg", hicolor / "scalable/apps/traymon.svg")
 
 
+def _changelog(full: str) -> str:
+    """Of the package, as Debian's tools read it; traymon's own is NEWS."""
+    date = format_datetime(datetime.fromtimestamp(_DATE, UTC))
+    return f"traymon ({full}) stable; urgency=medium\n\n  * See NEWS.gz.\n\n -- {_MAINTAINER}  {date}\n"
+
+
 def _describe(root: Path, release: Release, architecture: str, full: str) -> None:
     """What dpkg is told, in DEBIAN."""
     about = root / "DEBIAN"
@@ -146,6 +158,7 @@ def _describe(root: Path, release: Release, architecture: str, full: str) -> Non
         .read_text(encoding="utf-8")
         .format(
             version=full,
+            maintainer=_MAINTAINER,
             architecture=architecture,
             size=size,
             python=release.python,

@@ -22,7 +22,16 @@ BROUGHT = {
     "/usr/lib/traymon/bin/traymon",
     "/usr/share/icons/hicolor/48x48/apps/traymon.png",
     "/usr/share/icons/hicolor/scalable/apps/traymon.svg",
+    "/usr/share/doc/traymon/changelog.Debian.gz",
     "/usr/share/doc/traymon/copyright",
+    "/usr/share/applications/traymon.desktop",
+    "/usr/share/metainfo/io.github.traymon.traymon.metainfo.xml",
+    "/usr/share/bash-completion/completions/traymon",
+    "/usr/share/zsh/vendor-completions/_traymon",
+    "/usr/share/fish/vendor_completions.d/traymon.fish",
+    "/usr/lib/systemd/user/traymon.service",
+    "/usr/share/man/man1/traymon.1.gz",
+    "/usr/share/man/ja/man1/traymon-log.1.gz",
 }
 
 
