@@ -43,24 +43,22 @@ def _entry(part: Distribution) -> str:
 
 def _licence(part: Distribution) -> str:
     """As the metadata has it: the expression of PEP 639, else the classifiers, else a free text of one line."""
-    said = part.metadata
     prefix = "License :: "
-    classifiers = [
-        line.removeprefix(prefix).split(" :: ")[-1]
-        for line in said.get_all("Classifier") or []
-        if line.startswith(prefix)
-    ]
-    free = (said.get("License") or "").strip()
-    return said.get("License-Expression") or ", ".join(classifiers) or ("" if "\n" in free else free)
+    lines = _values(part, "Classifier")
+    classifiers = [line.split(" :: ")[-1] for line in lines if line.startswith(prefix)]
+    free = [text for text in _values(part, "License") if "\n" not in text.strip()]
+    return ", ".join(_values(part, "License-Expression") or classifiers or free)
 
 
 def _home(part: Distribution) -> str:
-    said = part.metadata
-    if home := said.get("Home-page"):
-        return str(home)
-    urls = dict(line.split(", ", 1) for line in said.get_all("Project-URL") or [] if ", " in line)
+    urls = dict(line.split(", ", 1) for line in _values(part, "Project-URL") if ", " in line)
     wanted = ("homepage", "source", "source code", "repository", "github")
-    return next((url for name in wanted for key, url in urls.items() if key.lower() == name), "")
+    named = [url for name in wanted for key, url in urls.items() if key.lower() == name]
+    return next(iter([*_values(part, "Home-page"), *named]), "")
+
+
+def _values(part: Distribution, field: str) -> list[str]:
+    return [str(value) for value in part.metadata.get_all(field) or []]
 
 
 def _texts(part: Distribution) -> Iterable[str]:

@@ -6,9 +6,11 @@
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email import message_from_string
 from pathlib import Path
@@ -44,7 +46,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the source distribution, the wheel made from it, and both unpacked (``source``, ``wheel``)."""
     pytest.importorskip("hatchling", reason="hatchling is not installed")
     folder = tmp_path_factory.mktemp("built")
-    build(ROOT, "sdist", folder)
+    # Building compiles the catalogues in place: not in the checkout, where another test may be reading them.
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (folder / "checkout").mkdir()
+    for name in (
+        "pyproject.toml",
+        ".gitignore",
+        *pyproject["tool"]["hatch"]["build"]["targets"]["sdist"]["include"],
+    ):
+        copy(ROOT / name, folder / "checkout" / name)
+    build(folder / "checkout", "sdist", folder)
     with tarfile.open(folder / f"traymon-{__version__}.tar.gz") as archive:
         archive.extractall(folder, filter="data")
     source = (folder / f"traymon-{__version__}").rename(folder / "source")
@@ -52,6 +63,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(folder / f"traymon-{__version__}-py3-none-any.whl") as wheel:
         wheel.extractall(folder / "wheel")
     return folder
+
+
+def copy(source: Path, target: Path) -> None:
+    """A file or a folder, as version control has it."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.mo", "node_modules"))
+    else:
+        shutil.copy(source, target)
 
 
 def build(source: Path, kind: str, target: Path) -> None:
