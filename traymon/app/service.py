@@ -40,9 +40,10 @@ class Service:
         """The bots are held, though not all may be online yet."""
         self._manager.ready()
         if self._manager.watchdog_s is not None:
-            with contextlib.suppress(OSError, ValueError, AttributeError):  # no standard error
-                # The watchdog ends a process by SIGABRT; this tells of every thread where it stood.
-                faulthandler.enable(sys.__stderr__ or 2)
+            if not faulthandler.is_enabled():
+                with contextlib.suppress(OSError, ValueError, AttributeError):  # no standard error
+                    # The watchdog ends a process by SIGABRT; this tells of every thread where it stood.
+                    faulthandler.enable(sys.__stderr__ or 2)
             self._watchdog.start()
 
     @contextlib.contextmanager
