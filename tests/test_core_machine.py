@@ -606,12 +606,12 @@ def test_slow_pongs_on_a_busy_link_are_answers(world):
 def test_a_deaf_link_that_answers_again_before_its_spare_is_opened_stays(world):
     world.online(age=MINUTE)
     world.give(ev.ReconnectClicked())  # uses the minute's spare
-    world.run(SECOND)
+    world.run(5 * SECOND)  # a ping and its answer
     live = world.newest
     world.peers[live].plan = MUTE
-    world.run(3_500)  # it is pinged, as it is quiet
-    assert len(world.peers[live].pings) == 1
-    for _ in range(50):  # deaf from the 34th second on
+    world.run(4 * SECOND)  # and one that stays unanswered
+    assert len(world.peers[live].pings) == 2
+    for _ in range(40):  # deaf after 30 s of that, within the minute
         world.run(SECOND)
         world.give(ev.FrameReceived(live))
     world.give(ev.PongReceived(live, world.peers[live].pings[-1][1]))
