@@ -176,9 +176,10 @@ def test_a_locked_keyring_is_waited_for(bare: Stage) -> None:
             with keyring(bare, "--replace", "--unlock", given="password"):
                 bare.hold()
             said = bare.end(process)
-    assert all(
-        re.fullmatch(r"traymon: bot: The keyring .*unlock it; .*\.", line) for line in said.splitlines()
-    )
+    lines = said.splitlines()
+    assert any(re.fullmatch(r"traymon: bot: The keyring .*unlock it; .*\.", line) for line in lines)
+    # While it is replaced on a busy machine it may also not answer in time.
+    assert all(line.startswith("traymon: bot: ") and "keyring" in line for line in lines)
     bare.assert_logged()
 
 

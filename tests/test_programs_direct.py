@@ -52,12 +52,21 @@ def test_each_receives_and_answers(slack: Simulator, programs: dict[str, Running
         return any(link.hello_at for link in slack.truth().links_of(listens_with))
 
     assert slack.wait(is_greeted, PATIENCE_S), program.tail()
+    said = 0
     for number in (1, 2):
-        slack.say(listens_with, f"hello {number}")
-        assert slack.wait(
-            lambda n=number: answers(slack, client, token)[-1:] == [f"answer {n}"], PATIENCE_S
-        ), program.tail()
-    assert answers(slack, client, token) == ["answer 1", "answer 2"]
+        # On a busy machine a client may take its own link for dead, and a message goes down with it.
+        for _ in range(3):
+            said += 1
+            slack.say(listens_with, f"hello {number}")
+            if slack.wait(
+                lambda n=number: answers(slack, client, token)[-1:] == [f"answer {n}"], PATIENCE_S / 3
+            ):
+                break
+        else:
+            pytest.fail(program.tail())
+    given = answers(slack, client, token)
+    assert [*dict.fromkeys(given)] == ["answer 1", "answer 2"]
+    assert len(given) <= said
 
 
 @pytest.mark.parametrize("client", [c for c in CLIENTS if c.takes_commands], ids=by_name)
