@@ -196,3 +196,18 @@ def test_a_token_that_is_not_to_be_had_is_said_once(slack: Simulator) -> None:
         await asking.ask()
 
     assert asking(a_bot(slack.api_url, read_token=locked), ask) == ([], ["The keyring is locked."])
+
+
+def test_a_token_that_is_refused_to_a_message_is_said_once(slack: Simulator) -> None:
+    def refused(code: object) -> Answer:
+        return Answer({"ok": False, "error": code})
+
+    async def post(asking: Asking) -> None:
+        for answer in (Answer({"ok": True}), Answer(failure=CallFailure.UNKNOWN), refused(None), refused([])):
+            asking.posted(answer)
+        for code in ("not_in_channel", "invalid_blocks", "ratelimited", "token_revoked", "token_revoked"):
+            asking.posted(refused(code))
+
+    learnt, (sentence,) = asking(a_bot(slack.api_url), post)
+    assert learnt == []
+    assert "token_revoked" in sentence

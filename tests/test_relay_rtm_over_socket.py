@@ -298,6 +298,22 @@ def test_a_message_that_did_not_go_up_and_one_that_may_have_are_told_apart(
     assert posts(slack) == ["perhaps", "no"]
 
 
+def test_a_token_that_is_revoked_while_the_link_lives_on_is_said(
+    held: Held, whole: Relayed, slack: Simulator
+) -> None:
+    async def talk(client: Client) -> None:
+        link = await client.attach()
+        slack.arm(SlackCode("token_revoked"), 2, token=TOKEN, method="chat.postMessage")
+        for number in (1, 2):
+            await link.send_str(message(number, "no"))
+            reply = await received(link)
+            assert (reply["reply_to"], reply["error"]["msg"]) == (number, "token_revoked")
+
+    program(whole, held.token, talk)
+    (sentence,) = whole.said
+    assert "token_revoked" in sentence
+
+
 # Beside a program of Socket Mode
 
 

@@ -497,6 +497,7 @@ def test_a_bot_that_is_held_no_more_lets_its_programs_go(whole: Relayed, slack: 
         stays = await Client(client.session, client.base_url, other.token).attach()
         url = (await client.call("rtm.connect"))["url"]
         await asyncio.to_thread(whole.relay.remove, "bot")
+        assert [each for each in whole.told if each[0] == "bot"][-1] == ("bot", ()), "told before it returns"
         await asyncio.to_thread(whole.relay.remove, "bot")
         assert (await link.receive(PATIENCE_S)).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
         assert (await client.call("rtm.connect"))["error"] == "invalid_auth"

@@ -176,8 +176,12 @@ class Bridge:
             call.cancel()
         for event in self._relieved.values():
             event.set()
-        for each in self._attached.values():
+        # At once: whoever comes back is another's, and must not be taken for gone with these.
+        gone, self._attached = self._attached, {}
+        for each in gone.values():
             each.socket.abort()
+        if gone:
+            self._tell()
 
     def join(self) -> None:
         """Wait a moment for the sender's thread, which may be waiting for a full socket. Not on the loop."""
@@ -250,6 +254,8 @@ class Bridge:
             if answer.why and answer.why not in self._said:
                 self._said.add(answer.why)
                 self._say(answer.why)
+            if self._asking is not None:
+                self._asking.posted(answer)
             self.feed(Called(call.ref, answer.body, answer.failure, answer.retry_after_ms))
 
         task = self._spawn(post())

@@ -36,6 +36,20 @@ LARGEST_ANSWER = 1024 * 1024
 """Bytes: chat.postMessage answers with the message, of 40,000 characters at most."""
 _TOO_MANY_REQUESTS = 429
 _REFUSED = frozenset({Verdict.REFUSED, Verdict.REFUSED_MAYBE})
+_OF_THE_TOKEN = frozenset(
+    {
+        "account_inactive",
+        "invalid_auth",
+        "missing_scope",
+        "not_allowed_token_type",
+        "not_authed",
+        "team_disabled",
+        "token_expired",
+        "token_revoked",
+        "user_removed_from_team",
+    }
+)
+"""Errors of any method that no other message will escape (https://docs.slack.dev/reference/methods/chat.postMessage)."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 """Begins a task that the end of the relay waits for."""
@@ -127,6 +141,12 @@ def _object(body: bytes) -> Mapping[str, object] | None:
     return found if isinstance(found, Mapping) else None
 
 
+def _error(answer: Answer) -> str:
+    """Slack's word for why it did not do it, or an empty one."""
+    code = None if answer.body is None else answer.body.get("error")
+    return code if isinstance(code, str) else ""
+
+
 class Asking:
     """Asks Slack who a bot is whose link does not tell. Belongs to the relay's loop."""
 
@@ -166,16 +186,11 @@ class Asking:
 
     async def _ask(self) -> None:
         answer = await self._caller.call("auth.test", {})
-        code = None if answer.body is None else answer.body.get("error")
+        code = _error(answer)
         if answer.why:
             self._say_once(answer.why)
-        elif isinstance(code, str) and code and verdict(code) in _REFUSED:
-            self._say_once(
-                words.gettext(
-                    "{bot}: Slack refuses the bot's token ({error}), which programs of RTM need. Give traymon a new "
-                    "one: “Set up a bot…” in the menu, or traymon setup."
-                ).format(bot=words.printable(self._bot.name), error=words.printable(code))
-            )
+        elif code and verdict(code) in _REFUSED:
+            self._say_refused(code)
         elif answer.body is not None:
             try:
                 who = identity(answer.body)
@@ -185,6 +200,20 @@ class Asking:
             self._said = ""
             self._known.set()
             self._learnt(who)
+
+    def posted(self, answer: Answer) -> None:
+        """A program's message was answered so. A token that Slack takes no more is said at once: the link lives on
+        without it for hours."""
+        if (code := _error(answer)) in _OF_THE_TOKEN:
+            self._say_refused(code)
+
+    def _say_refused(self, code: str) -> None:
+        self._say_once(
+            words.gettext(
+                "{bot}: Slack refuses the bot's token ({error}), which programs of RTM need. Give traymon a new "
+                "one: “Set up a bot…” in the menu, or traymon setup."
+            ).format(bot=words.printable(self._bot.name), error=words.printable(code))
+        )
 
     def _say_once(self, sentence: str) -> None:
         if sentence != self._said:
