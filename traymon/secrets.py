@@ -309,9 +309,9 @@ def _look(bot: str, which: str, profile: str, unlock: bool) -> _Found:
         )
     if token is None:
         return _Found(
-            sentence=words.gettext("The keyring holds no {which} for {bot}: run traymon setup.").format(
-                which=which, bot=bot
-            )
+            sentence=words.gettext(
+                "The keyring holds no {which} for {bot}: choose “Set up a bot…” in the menu, or run traymon setup."
+            ).format(which=which, bot=bot)
         )
     return _Found(token=token)
 
