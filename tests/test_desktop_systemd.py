@@ -324,6 +324,16 @@ def test_beside_another_traymon_it_says_so_and_is_not_ready(tmp_path: Path, mana
     assert "READY=1" not in told
 
 
+def test_without_a_manager_nothing_of_this_is_loaded() -> None:
+    code = "import sys, traymon.app.app, traymon.app.running; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True
+    )
+    assert [
+        name for name in ("traymon.app.service", "traymon.desktop.systemd") if name in done.stdout.split()
+    ] == []
+
+
 # What is well
 
 
