@@ -75,7 +75,7 @@ soak: $(VENV)/.has-test $(NODE)/.installed
 	$(BIN)/python -m tests.fuzz --cases 100000
 	$(BIN)/python -m tests.soak
 	$(BIN)/python -m tests.soak.relay --seconds 300
-	TRAYMON_LONG_TROUBLE=1 $(BIN)/pytest -q tests/test_bad_networks.py tests/test_relay_clients.py
+	TRAYMON_LONG_TROUBLE=1 $(BIN)/pytest -q tests/test_bad_networks.py tests/test_relay_clients.py tests/test_hardening_machine.py
 
 words: $(VENV)/.has-test
 	$(BIN)/python -m tests.catalogue

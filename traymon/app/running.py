@@ -186,7 +186,7 @@ def _second_start(
     from traymon.desktop.control import ControlError, ask
 
     with contextlib.suppress(ControlError):
-        ask(profile.control_address, {"do": "open_log"}, ANSWER_LIMIT_S)
-        return 0
+        if ask(profile.control_address, {"do": "open_log"}, ANSWER_LIMIT_S).get("ok"):
+            return 0
     say(str(running))
     return 1
