@@ -81,7 +81,7 @@ def running_app(desktop: Desktop, profile: Profile) -> Iterator[RunningApp]:
     app = RunningApp(command, profile, process, desktop.env)
     app.started_at_ms = started_at_ms
     try:
-        app.icon_after_s = desktop.watch.wait(REGISTERED) - wall_s
+        app.icon_after_s = desktop.watch.wait(REGISTERED, wall_s) - wall_s
         yield app
     finally:
         process.terminate()

@@ -56,14 +56,17 @@ class BusWatch:
         self._reader = threading.Thread(target=self._read, args=(self._monitor.stdout,), daemon=True)
         self._reader.start()
 
-    def wait(self, member: str) -> float:
-        """When ``member`` was sent (UTC seconds); what comes before it is forgotten."""
+    def wait(self, member: str, since: float = 0.0) -> float:
+        """When ``member`` was first sent after ``since`` (UTC seconds); what comes before it is forgotten.
+
+        A panel that restarts makes an icon register once more: that is not the next program's.
+        """
         while True:
             try:
                 seen, at = self._seen.get(timeout=PATIENCE_S)
             except queue.Empty:
                 raise TimeoutError(f"{member} was not seen on the bus within {PATIENCE_S:g} s") from None
-            if seen == member:
+            if seen == member and at >= since:
                 return at
 
     def close(self) -> None:
