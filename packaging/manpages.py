@@ -126,7 +126,7 @@ def _page(name: str) -> str:
 
 
 def _paragraphs(paragraphs: Sequence[str]) -> list[str]:
-    return [line for each in paragraphs for line in (".PP", escaped(each))]
+    return "\n.PP\n".join(map(escaped, paragraphs)).splitlines()
 
 
 def _options(ctx: click.Context) -> list[str]:
