@@ -58,6 +58,9 @@ that hangs loses its events, as in RTM, and holds up nobody else. With no progra
 event within Slack's 3 s, it is not acknowledged: Slack sends it again at once, after one minute and after five, and a
 program that is back by then gets it. What one program has taken is given to none again.
 
+Events come in the order in which they reached traymon. While one link takes over from another, Slack spreads events
+over both, and neighbours may change places; their `ts` tells.
+
 Where a program of RTM is attached, events go there, and Socket Mode programs of the same bot get what is left: what
 RTM has no counterpart for, buttons, modals and slash commands. For these, no Socket Mode program means no
 acknowledgement, and whoever clicked sees that it failed.
