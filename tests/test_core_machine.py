@@ -220,6 +220,7 @@ def test_a_hung_attempt_is_given_up_after_thirty_seconds(world):
     world.start(HANGS).run(35 * SECOND)
     assert (BEGIN + 30 * SECOND, DropLink(1, Farewell.ABORT)) in world.log
     assert world.note(NoteKind.FAIL).failure.cause is Cause.API_TIMEOUT
+    assert world.calls() == [BEGIN, BEGIN + 35 * SECOND], "it may have reached Slack"
     assert world.run(SECOND).state is State.ONLINE
 
 
@@ -785,7 +786,7 @@ def test_a_click_that_must_wait_says_how_long(world):
 
 
 def test_a_click_while_online_hands_over(world):
-    world.online(age=MINUTE)
+    world.online(age=SECOND)
     world.give(ev.ReconnectClicked())
     assert world.answers() == [(Answer.HANDOVER, 0)]
     world.run(SECOND)
@@ -988,6 +989,16 @@ def test_a_reconnect_resumes_a_pause_and_a_resume_elsewhere_does_nothing(world):
     assert world.state is State.CONNECTING
     world.give(ev.ResumeClicked())
     assert world.answers() == [(Answer.RESUMED, 0), (Answer.ALREADY, 0)]
+
+
+def test_a_resume_counts_attempts_anew(world):
+    world.plan = fails(NO_ROUTE)
+    world.start().run(MINUTE)
+    world.plan = Plan()
+    world.give(ev.PauseClicked())
+    world.give(ev.ResumeClicked())
+    world.run(SECOND)
+    assert world.note(NoteKind.START).facts["attempts"] == 1
 
 
 def test_a_pause_forgets_a_refusal(world):
@@ -1596,6 +1607,14 @@ def test_steps_out_of_order_are_illegal(world, event):
     world.start(HANGS)
     (anomaly,) = world.give(event)
     assert isinstance(anomaly, Anomaly)
+
+
+def test_a_step_that_comes_twice_wins_no_time(world):
+    world.start(Plan(hello=None)).run(5 * SECOND)
+    (anomaly,) = world.give(ev.LinkOpened(1))
+    assert isinstance(anomaly, Anomaly)
+    world.run(6 * SECOND)
+    assert world.note(NoteKind.FAIL).at == BEGIN + 100 + 10 * SECOND
 
 
 def test_frames_before_hello_are_no_news(world):
