@@ -1451,6 +1451,7 @@ def test_a_pause_while_asleep_stays_after_the_wake(world):
     world.give(ev.SleepAnnounced())
     world.give(ev.PauseClicked())
     assert world.undropped == []
+    assert world.note(NoteKind.LINK_END).facts["cause"] == "slept"
     world.stand_still(HOUR)
     world.give(ev.Woke(HOUR))
     assert world.state is State.PAUSED
@@ -1569,7 +1570,8 @@ def test_quit_closes_everything_and_nothing_follows(world, cause):
     assert world.of(DropLink)[-2:] == [(world.now, DropLink(x, Farewell.CLOSE)) for x in (1, 2)]
     assert world.note(NoteKind.STOP).facts["cause"] == cause.value
     assert world.states()[-1] == (world.now, State.UNKNOWN)
-    assert {x.facts["link"] for x in world.notes(NoteKind.LINK_END)} == {1, 2}
+    ends = {x.facts["link"]: x.facts["cause"] for x in world.notes(NoteKind.LINK_END)}
+    assert ends == {1: cause.value, 2: cause.value}
     assert world.core.deadline is None
     for event in (
         ev.LinkEnded(1, RST), ev.PongReceived(2, 1), ev.ReconnectClicked(), ev.QuitAsked(), ev.Tick(), ev.Woke(5),
