@@ -43,18 +43,21 @@ def slack() -> Iterator[Simulator]:
         yield simulator
 
 
+@pytest.mark.parametrize("host", ["xfce_panel", "trayer"])
 def test_it_holds_a_bot_and_shows_it(
+    host: str,
+    request: pytest.FixtureRequest,
     debian: Chroot,
     slack: Simulator,
     display: Screen,
     session_bus: str,
-    xfce_panel: Callable[[], Program],
     programs: list[Program],
     tmp_path: Path,
 ) -> None:
     config = write_profile(tmp_path, {"deploybot": slack.api_url}).config_file
     env = {"DISPLAY": display.env["DISPLAY"], "DBUS_SESSION_BUS_ADDRESS": session_bus}
-    xfce_panel()
+    start_panel: Callable[[], Program] = request.getfixturevalue(host)
+    start_panel()
     assert area(panel(display)) == 0
     # Started in this namespace by nsenter, so that signals reach traymon itself: each step is an exec.
     own = (TRAYMON, "--config", str(config))
