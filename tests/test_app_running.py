@@ -34,7 +34,7 @@ def test_what_is_asked_before_the_app_has_started_is_done_then() -> None:
     asked.reload()
     asked.end()
     assert app.did == []
-    asked.answer_by(app)  # type: ignore[arg-type]
+    asked.answer_by(app, None)  # type: ignore[arg-type]
     assert app.did == ["reload", "end"]
     asked.end()
     assert app.did == ["reload", "end", "end"]
