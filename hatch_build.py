@@ -24,6 +24,9 @@ class CatalogueHook(BuildHookInterface[Any]):
             with source.open("rb") as file:
                 catalogue = read_po(file, locale=source.parent.parent.name, abort_invalid=True)
             catalogue.creation_date = catalogue.revision_date = _LONG_AGO
-            with source.with_suffix(".mo").open("wb") as file:
+            # Whole or not at all: a traymon that runs from this tree may be reading it.
+            draft = source.with_suffix(".mo.part")
+            with draft.open("wb") as file:
                 write_mo(file, catalogue)
+            draft.replace(source.with_suffix(".mo"))
         build_data["artifacts"].append("/traymon/locale/*/LC_MESSAGES/*.mo")
