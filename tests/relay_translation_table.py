@@ -83,6 +83,9 @@ how long it takes no more, traymon waits that long. A message that could not go 
 (`slow down, too many messages...`), and never goes up. After a call that broke off, the error says that the message may
 have been sent.
 
+A message needs no link: while that is down, or the bot is paused, it goes up all the same, as any call of the Web API
+does. When Slack refuses the bot's token for it, traymon says so on standard error, once.
+
 The message comes from the app's bot user; the app needs the scope `chat:write`, and must be in the channel.
 
 ## Every event of RTM that Slack sends through Socket Mode

@@ -298,6 +298,19 @@ def test_a_message_that_did_not_go_up_and_one_that_may_have_are_told_apart(
     assert posts(slack) == ["perhaps", "no"]
 
 
+def test_a_message_needs_no_link(held: Held, whole: Relayed, slack: Simulator) -> None:
+    async def talk(client: Client) -> None:
+        link = await client.attach()
+        slack.arm(SlackCode("internal_error"), None, method="apps.connections.open")
+        assert slack.fin(APP_TOKEN) == 1
+        await until(slack, lambda: slack.open_links(APP_TOKEN) == 0)
+        await link.send_str(message(1, "all the same"))
+        assert (await received(link))["ok"] is True
+
+    program(whole, held.token, talk)
+    assert posts(slack) == ["all the same"]
+
+
 def test_a_token_that_is_revoked_while_the_link_lives_on_is_said(
     held: Held, whole: Relayed, slack: Simulator
 ) -> None:
