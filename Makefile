@@ -6,7 +6,7 @@
 #   make test                            all checks, then all tests
 #   make check                           format, lint, types, layers
 #   make coverage                        which branches the tests take, in the processes they start too; 30 minutes
-#   make bench                           measure its budgets, then it beside other clients (npm); 12 minutes
+#   make bench                           measure its budgets, then it beside other clients (npm); 15 minutes
 #   make soak                            100,000 cases of wrong bytes, fifty bots at once for over an hour, the relay
 #   make screenshots                     take the pictures of README and docs anew, in a real panel
 #   make words                           take new messages into the catalogues, and compile them
