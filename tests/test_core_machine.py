@@ -73,7 +73,7 @@ def test_start_connects_at_once_and_hello_brings_online(world):
     assert world.states() == [(BEGIN, State.CONNECTING), (BEGIN + UP_AT, State.ONLINE)]
     start = world.note(NoteKind.START)
     assert start.at == BEGIN + UP_AT
-    assert start.facts["attempts"] == 1
+    assert start.facts == {"down_ms": UP_AT, "attempts": 1, "link": 1}
     assert world.status.session_since == BEGIN + UP_AT
     assert (world.status.attempts, world.status.suspect) == (0, False)
 
@@ -422,6 +422,7 @@ def test_silence_ends_the_session_ten_seconds_after_the_ping_dated_back(world):
     stop, start = world.note(NoteKind.STOP), world.notes(NoteKind.START)[-1]
     assert (stop.at, stop.facts["cause"]) == (last_pong, "keepalive_timeout")
     assert stop.failure.reached_slack
+    assert stop.failure.evidence["silent_ms"] == 14 * SECOND
     assert start.at == last_pong + 4_000 + SECOND + UP_AT  # the second link's hello
     assert len(world.calls()) == 2
     assert world.undropped == [2]
@@ -792,6 +793,12 @@ def test_a_click_while_online_hands_over(world):
     world.run(SECOND)
     assert world.note(NoteKind.HANDOVER).facts["reason"] == "user"
     assert world.notes(NoteKind.LINK_END)[0].facts["cause"] == "user"
+
+
+def test_a_click_in_the_first_minute_after_the_boot_hands_over(world):
+    world.now = 0
+    world.online(age=SECOND).give(ev.ReconnectClicked())
+    assert world.answers() == [(Answer.HANDOVER, 0)]
 
 
 def test_a_second_click_within_a_minute_only_checks(world):
