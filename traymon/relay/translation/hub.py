@@ -377,8 +377,7 @@ class PresentedRtmHub:
     def _route(self, event: _Event) -> None:
         """Give it to the programs that have not had it, if it could still be acknowledged."""
         if not self._homes(event):
-            if not event.holders:
-                self._give_up(event)
+            self._give_up(event)
         elif self._programs:
             for program in self._programs.values():
                 if program.number not in event.given:
