@@ -299,7 +299,8 @@ def test_a_real_keyring(keyring_bus):
     )
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        "empty waits=False: The keyring holds no token for a: choose “Set up a bot…” in the menu, or run traymon setup.",
+        "empty waits=False: The keyring holds no token for a: choose “Set up a bot…” in the menu, "
+        "or run traymon setup.",
         "kept True xapp-other xoxb-elsewhere",
         "newer xoxb-newer",
         "deleted True False",
