@@ -217,6 +217,8 @@ class Forwarder:
         flow, lane = self._of(direction, packet)
         weather = self._weather[direction]
         luck, pace = lane.fate.random(), lane.fate.random()
+        if flow.forgotten and direction == "up" and _begins(packet):
+            flow.forgotten = False
         if flow.forgotten or luck < weather.loss:
             self._lost[direction] += 1
             return None
@@ -255,6 +257,13 @@ class Forwarder:
             lane = _Lane(random.Random(f"{self._seed} {direction} {number}"))
             self._lanes[direction, near, far] = lane
         return flow, lane
+
+
+def _begins(packet: bytes) -> bool:
+    """Whether a NAT makes an entry for it: TCP's first segment, and any datagram, such as a question to a name server
+    that is asked again from the same port."""
+    head = (packet[0] & 0x0F) * 4
+    return packet[9] != _TCP or (len(packet) > head + 13 and bool(packet[head + 13] & _SYN))
 
 
 def _ends_of(direction: Direction, packet: bytes) -> tuple[str, str]:
