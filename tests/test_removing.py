@@ -9,9 +9,9 @@ from tests.support import events, running, token_of, wait_for, wait_for_state, w
 from traymon.cli import cli
 from traymon.cli.output import Context
 from traymon.cli.removing import remove
+from traymon.desktop.files import replace
 from traymon.keeper.core import State
 from traymon.paths import Profile
-from traymon.setup.files import write_private
 from traymon.simulator import Simulator
 
 CONFIG = """\
@@ -63,7 +63,7 @@ def test_a_file_that_set_up_made_goes_and_one_that_the_person_named_stays(config
     made = config.parent / "tokens" / "a.token"
     named = config.parent / "tokens" / "mine"
     for file in (made, named):
-        write_private(file, "xoxb-canary-1")
+        replace(file, b"xoxb-canary-1")
     config.write_text(f'[bots.a]\ntoken = "file:{made}"\n[bots.b]\ntoken = "file:{named}"\n')
     kept = run("a", "--yes", "--keep-token")
     assert str(made) in kept.stdout

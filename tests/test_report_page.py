@@ -489,14 +489,14 @@ def test_the_page_is_the_users_alone(profile: Profile) -> None:
     assert path == profile.report
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
-    assert not list(path.parent.glob(".report-*"))
+    assert not list(path.parent.glob(".report.html.*"))
 
 
 def test_what_cannot_be_put_in_place_leaves_nothing_behind(profile: Profile) -> None:
     profile.report.mkdir()
     with pytest.raises(OSError):
         saving.write(profile, NOW)
-    assert not list(profile.state_dir.glob(".report-*"))
+    assert not list(profile.state_dir.glob(".report.html.*"))
 
 
 def test_a_profile_without_a_log_has_a_page_all_the_same(tmp_path: Path) -> None:

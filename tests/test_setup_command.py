@@ -177,7 +177,7 @@ def test_the_page_is_for_those_who_cannot_type(monkeypatch):
 def test_what_the_running_one_is_asked(monkeypatch, answers, asked, said):
     seen = []
 
-    def answer(address, request, limit_s):
+    def answer(address, request):
         assert (address, request["bot"]) == ("address", "b")
         seen.append(request["do"])
         return answers[len(seen) - 1]

@@ -13,11 +13,11 @@ from tests.keyrings import MemoryKeyring, used
 from tests.support import PATIENCE_S, running, start, token_of, wait_for_state, write_profile
 from traymon.cli import cli
 from traymon.desktop.control import NotRunning, ask
+from traymon.desktop.files import replace
 from traymon.desktop.instance import acquire_profile
 from traymon.keeper.core import State
 from traymon.paths import Profile
 from traymon.report.child import write_in_child
-from traymon.setup.files import write_private
 from traymon.setup.keeping import token_file
 from traymon.simulator import Simulator
 
@@ -65,7 +65,7 @@ def files(folder):
 def test_everything_goes(profile, home, ring):
     (profile.config_file.parent / "mine.txt").write_text("mine")
     made = token_file(profile.tokens, "filed", "app_token")
-    write_private(made, "xapp-1")
+    replace(made, b"xapp-1")
     with profile.config_file.open("a") as config:
         config.write(f'[bots.filed]\ntransport = "socket"\napp_token = "file:{made}"\n')
     done = run("uninstall", "--purge", given="y\n")

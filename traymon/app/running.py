@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _NOTIFY = "NOTIFY_SOCKET"
 """Where a service manager that started this process wants to be told; see :mod:`traymon.desktop.systemd`."""
-ANSWER_LIMIT_S = 5.0
-"""For the answer of a traymon that already runs. It answers at once; only a process that was stopped takes longer."""
 
 
 def run_app(profile: Profile, *, use_tray: bool, at_login: bool = False) -> int:
@@ -131,7 +129,7 @@ def _locked(profile: Profile, say: Callable[[str], None]) -> contextlib.Abstract
     from traymon.desktop.control import ControlError, ask
 
     with contextlib.suppress(ControlError):
-        ask(profile.control_address, {"do": "status"}, ANSWER_LIMIT_S)
+        ask(profile.control_address, {"do": "status"})
         raise AlreadyRunning(None)
     say(
         words.gettext(
@@ -186,7 +184,7 @@ def _second_start(
     from traymon.desktop.control import ControlError, ask
 
     with contextlib.suppress(ControlError):
-        if ask(profile.control_address, {"do": "open_log"}, ANSWER_LIMIT_S).get("ok"):
+        if ask(profile.control_address, {"do": "open_log"}).get("ok"):
             return 0
     say(str(running))
     return 1

@@ -12,7 +12,6 @@ from traymon.cli import completing, screen
 from traymon.cli.output import FAILED, Context, Sentence
 from traymon.desktop.control import Message, NotRunning, ask
 
-_ANSWER_LIMIT_S = 5.0
 _ENDING_LIMIT_S = 10.0
 """A clean end takes 2 s; a machine under load some more."""
 
@@ -23,7 +22,7 @@ _UP = frozenset({"online", "away"})
 def _asked(context: Context, what: str, **more: object) -> Message:
     """The running traymon's answer; an error of its is ours."""
     try:
-        answer = ask(context.profile.control_address, {"do": what, **more}, _ANSWER_LIMIT_S)
+        answer = ask(context.profile.control_address, {"do": what, **more})
     except NotRunning:
         _say_if_it_runs(context)
         raise

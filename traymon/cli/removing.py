@@ -15,7 +15,6 @@ from traymon.desktop.control import ControlError, NotRunning, ask
 from traymon.paths import Profile
 from traymon.secrets import SecretUnavailable, delete
 
-_ANSWER_LIMIT_S = 5.0
 TOKENS = ("token", "app_token")
 """The entries of a bot in the keyring."""
 
@@ -153,7 +152,7 @@ def stays(things: Iterable[str]) -> None:
 def _tell_running(context: Context) -> None:
     """A running traymon lets the bot go at once."""
     try:
-        answer = ask(context.profile.control_address, {"do": "reload"}, _ANSWER_LIMIT_S)
+        answer = ask(context.profile.control_address, {"do": "reload"})
     except NotRunning:
         return
     except ControlError as error:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from traymon.setup.checking import Candidate, Step
     from traymon.setup.configfile import BotTable, Programs, Transport
 
-_ANSWER_LIMIT_S = 5.0
-"""For the running traymon, which answers at once."""
 _DEFAULT_PLACE = "keyring"
 
 
@@ -241,10 +239,10 @@ def _taken_in(control: str, bot: str) -> list[str]:
     """Have the running traymon read the configuration anew; what it says to that. Raises ControlError."""
     from traymon.desktop.control import ControlError, ask
 
-    answer = ask(control, {"do": "reload", "bot": bot}, _ANSWER_LIMIT_S)
+    answer = ask(control, {"do": "reload", "bot": bot})
     if answer.get("ok") and not answer.get("say"):
         # It holds the bot already, just so: then it is the token that is new.
-        answer = ask(control, {"do": "reconnect", "bot": bot}, _ANSWER_LIMIT_S)
+        answer = ask(control, {"do": "reconnect", "bot": bot})
     if not answer.get("ok"):
         raise ControlError(words.gettext("Restart traymon to take the bot in: traymon quit, then traymon."))
     return [str(sentence) for sentence in answer.get("say", [])]
@@ -268,7 +266,7 @@ def _on_a_page(context: Context, api_url: str | None) -> None:
         _taken_in(control, bot)
 
     def status(bot: str) -> Mapping[str, Any] | None:
-        bots = ask(control, {"do": "status"}, _ANSWER_LIMIT_S).get("bots", [])
+        bots = ask(control, {"do": "status"}).get("bots", [])
         return next((each for each in bots if each.get("name") == bot), None)
 
     page = SetupPage(context.profile, on_done, status, api_url=api_url or DEFAULT_API_URL)

@@ -19,7 +19,6 @@ from traymon.cli.output import leave_streams
 from traymon.desktop.control import ControlError, Message, ask
 
 LOOK_EACH_S = 1.0
-_ANSWER_LIMIT_S = 5.0
 _SAME_MS = 2_500
 """Two answers tell one moment in whole seconds, counted back from two readings of the clock."""
 
@@ -55,7 +54,7 @@ def run(address: str, *, as_json: bool) -> None:
 
 def _look(address: str) -> Message:
     try:
-        answer = ask(address, {"do": "status"}, _ANSWER_LIMIT_S)
+        answer = ask(address, {"do": "status"})
     except ControlError as error:
         return _unanswered(str(error))
     if not answer.pop("ok", False):

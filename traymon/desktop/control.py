@@ -37,6 +37,8 @@ VERSION = 1
 _OF_EVERY_VERSION = ("quit",)
 """What is asked and answered alike in all versions: how else should one be ended so that another can start?"""
 
+ANSWER_LIMIT_S = 5.0
+"""For the answer of a traymon that runs. It answers at once; only a process that was stopped takes longer."""
 _LARGEST = 1 << 20
 """Bytes of the longest message: a status of thousands of bots fits."""
 _PATIENCE_S = 5.0
@@ -214,7 +216,7 @@ class ControlServer:
 # -------------------------------------------------------------------------------------------------- the asking side
 
 
-def ask(address: str, request: Message, timeout_s: float) -> Message:
+def ask(address: str, request: Message, timeout_s: float = ANSWER_LIMIT_S) -> Message:
     """Put one question to the traymon at ``address`` and give its answer.
 
     Raises :class:`NotRunning`, :class:`OtherVersion`, or :class:`NotAnswering` after ``timeout_s`` seconds.

@@ -5,13 +5,12 @@ At log-in a program often starts before the network does, and old clients try no
 
 import contextlib
 import logging
-import os
-import tempfile
 import threading
 from pathlib import Path
 
 import msgspec
 
+from traymon.desktop import files
 from traymon.slackwire.api import ConnectAnswer, Identity
 
 _log = logging.getLogger(__name__)
@@ -58,22 +57,9 @@ class Identities:
     def _write(self) -> None:
         with self._writing:
             try:
-                _replace(self._path, msgspec.json.encode(self._known))
+                files.replace(self._path, msgspec.json.encode(self._known))
             except OSError as error:
                 _log.debug("the relay cannot remember who its bots are (%s)", error.strerror)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def _known(who: ConnectAnswer | Identity) -> Known:

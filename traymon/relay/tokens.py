@@ -11,7 +11,6 @@ import os
 import secrets
 import socket
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from traymon import words
+from traymon.desktop import files
 
 _log = logging.getLogger(__name__)
 
@@ -124,26 +124,15 @@ def _free_port() -> int:
 
 def _kept(file: Path, settings: RelaySettings) -> RelaySettings:
     """``settings`` as they stand in ``file`` now: whoever was first has made them. Raises OSError, ValueError."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = msgspec.json.encode(_File(settings.port, settings.secret.hex())) + b"\n"
-    # mkstemp makes it 0600.
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
+    with files.draft(file, text, durable=True) as made:
         try:
-            os.link(temporary, file)  # unlike a rename, never over another's
+            os.link(made, file)  # unlike a rename, never over another's
         except FileExistsError:
             return _load(file)
         except OSError:  # a file system without hard links
-            os.replace(temporary, file)
-            return settings
-        return settings
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            made.replace(file)
+    return settings
 
 
 def _move_aside(file: Path, say: Callable[[str], None]) -> None:

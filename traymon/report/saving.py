@@ -1,11 +1,9 @@
 """The report as a file in the profile's state folder."""
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from traymon.desktop import files
 from traymon.paths import Profile
 from traymon.report.calendar import SystemZone
 from traymon.report.page import render
@@ -47,17 +45,6 @@ def write(
     LogUnreadableError, OSError.
     """
     text = page(profile, now_ms, bot=bot, all=all, running=running, workspaces=workspaces)
-    target = profile.report
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # mkstemp makes it 0600.
-    descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=".report-", suffix=".html")
-    try:
-        # A lone surrogate is escaped before; whatever else UTF-8 lacks must not cost the page.
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.write(text)
-        os.replace(draft, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(draft)
-        raise
-    return target
+    # A lone surrogate is escaped before; whatever else UTF-8 lacks must not cost the page.
+    files.replace(profile.report, text.encode("utf-8", "backslashreplace"))
+    return profile.report

@@ -15,7 +15,7 @@ from tomlkit.items import InlineTable
 
 from traymon import words
 from traymon.config import DEFAULT_API_URL, BotConfig, ConfigError, check_name, load, parse
-from traymon.setup.files import write_private
+from traymon.desktop import files
 
 Transport = Literal["rtm", "socket"]
 Programs = Literal["rtm", "socket"]
@@ -151,4 +151,4 @@ def _check_others(path: Path, before: tuple[BotConfig, ...], text: str, name: st
 
 def _write(path: Path, text: str) -> None:
     # A link stays a link: people keep their configuration in another folder and link to it.
-    write_private(path.resolve(), text)
+    files.replace(path.resolve(), text.encode(), durable=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from traymon import words
+from traymon.desktop import files
 from traymon.secrets import Secret, SecretUnavailable
-from traymon.setup.files import write_private
 
 _PROMPT_LIMIT_S = 120.0
 """The keyring may ask its owner to unlock it: time to type a password."""
@@ -36,7 +36,7 @@ def keep(place: str, bot: str, which: str, token: Secret, *, profile: str) -> No
     OSError where the file cannot be written. A keyring may take two minutes: it asks for its password.
     """
     if place.startswith("file:"):
-        write_private(Path(place.removeprefix("file:")), f"{token.reveal()}\n")
+        files.replace(Path(place.removeprefix("file:")), f"{token.reveal()}\n".encode(), durable=True)
     elif place == "keyring":
         _keep_in_keyring(bot, which, token, profile)
 

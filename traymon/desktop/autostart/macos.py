@@ -6,17 +6,16 @@ one that runs.
 """
 
 import contextlib
-import os
 import plistlib
 import re
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
 from traymon import words
+from traymon.desktop import files
 from traymon.desktop.autostart.base import (
     AutostartError,
     AutostartState,
@@ -182,18 +181,8 @@ class MacAutostart:
     def _write(self, content: bytes) -> None:
         with os_errors(self.where):
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-            descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".traymon-")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                os.chmod(
-                    temporary, 0o644
-                )  # launchd reads none that others may write; this is what it is given
-                os.replace(temporary, self._path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
-                raise
+            # launchd reads none that others may write; this is what it is given.
+            files.replace(self._path, content, mode=0o644)
 
 
 def _arguments(agent: dict[str, Any]) -> list[str]:

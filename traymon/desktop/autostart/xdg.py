@@ -3,12 +3,12 @@
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from traymon import words
+from traymon.desktop import files
 from traymon.desktop.autostart import entry
 from traymon.desktop.autostart.base import (
     AutostartError,
@@ -159,16 +159,7 @@ class XdgAutostart:
         """Put ``text`` in place of the user's entry as a whole; a link stays a link, as in kept dot files."""
         path = Path(os.path.realpath(self._path))
         with os_errors(str(path)):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".traymon-")
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                    file.write(text)
-                os.replace(temporary, path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
-                raise
+            files.replace(path, text.encode())
 
 
 def _read(path: Path) -> _Found:
