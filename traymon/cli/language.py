@@ -2,6 +2,7 @@
 
 import gettext
 import inspect
+import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -78,8 +79,9 @@ def in_language(command: click.Command) -> click.Command:
     command.help, command.short_help, command.epilog = map(
         _translated, (command.help, command.short_help, command.epilog)
     )
-    if command.help and not command.short_help and words.columns(command.help) > len(command.help):
-        command.short_help = command.help.partition("。")[0]  # click looks for a full stop and a space
+    if command.help and not command.short_help:
+        # What stands beside its name: click would cut it off at 45 characters.
+        command.short_help = re.split(r"[.:](?:\s|$)|。", command.help, maxsplit=1)[0]
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             parameter.help = _translated(parameter.help)
