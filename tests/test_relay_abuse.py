@@ -169,7 +169,7 @@ def sent(running: Child, data: bytes) -> bytes:
     """What the relay answers; it may hang up before it has all."""
     with socket.create_connection(running.address, PATIENCE_S) as stranger:
         answer = b""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):  # ENOTCONN, after a reset, is no ConnectionError
             stranger.sendall(data)
             stranger.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionError):
