@@ -71,6 +71,8 @@ class Witness:
         self.permit = False
         self.late = 0  # how late ticks have been, in all, since the last sign of life or thaw
         self.events = 0
+        self.calm = False
+        self.status = world.core.status
         world.watchers.append(self)
 
     def __call__(self, event: ev.Event, now: int, effects: list[Effect]) -> None:
@@ -79,6 +81,7 @@ class Witness:
             assert effects == []
             assert self.world.core.deadline is None
             return
+        self._check_calm(event, now, effects)
         self._lateness(event, now)
         self.now = now
         self._take_in(event)
@@ -92,6 +95,7 @@ class Witness:
         self._check_no_dead_end()
         self._check_proof_of_life()
         self.due = self.world.core.deadline
+        self.calm, self.status = self.world.core.calm, self.world.core.status
         assert self.due is None or self.due > now
 
     def illegal(self, event: ev.Event) -> None:
@@ -103,6 +107,15 @@ class Witness:
         (anomaly,) = core.receive(event, self.world.now)
         assert isinstance(anomaly, Anomaly)
         assert (core.status, core.deadline) == before
+
+    def _check_calm(self, event: ev.Event, now: int, effects: list[Effect]) -> None:
+        """Where the core is calm, nobody waits for a proof of life: the keeper brings it with the next event."""
+        if self.calm and isinstance(event, ev.FrameReceived | ev.PongReceived):
+            assert self.due is not None
+            if now < self.due:
+                assert effects == []
+                assert self.world.core.status == self.status
+                assert self.world.core.calm
 
     # What goes in
 

@@ -394,6 +394,14 @@ def test_a_quiet_link_is_pinged_every_four_seconds(world):
     assert [b - a for a, b in pairwise(pings)] == [4_050] * 13
 
 
+def test_only_the_first_ping_comes_sooner_so_that_many_bots_do_not_ping_in_step(world):
+    world.random = 0.75
+    world.online(age=20 * SECOND)
+    pings = [at for at, _ in world.of(SendPing)]
+    assert pings[0] == BEGIN + UP_AT + SECOND
+    assert {later - earlier for earlier, later in pairwise(pings)} == {4 * SECOND + 50}
+
+
 def test_a_busy_link_is_pinged_every_thirty_seconds(world):
     world.online()
     for _ in range(120):

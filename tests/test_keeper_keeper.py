@@ -11,10 +11,10 @@ import pytest
 
 from tests.support import PATIENCE_S, token_of
 from traymon.desktop.clocks import Clocks, system_clocks
-from traymon.keeper.core import Core, State
+from traymon.keeper.core import Core, Policy, State
 from traymon.keeper.core import events as ev
 from traymon.keeper.core.causes import Cause, Failure, Phase
-from traymon.keeper.core.effects import Answer, EnterState, Note
+from traymon.keeper.core.effects import Answer, Effect, EnterState, Note
 from traymon.keeper.shell import Board, Keeper
 from traymon.keeper.shell.board import Picture
 from traymon.sessionlog.recorder import SessionLog
@@ -25,6 +25,7 @@ from traymon.slack.endpoint import Endpoint
 from traymon.slack.rtm import RtmConnector
 
 TOKEN = token_of("bot")
+RARELY = Policy(quiet_before_ping=600_000, ping_while_busy=1_200_000)
 
 
 @pytest.fixture
@@ -54,12 +55,12 @@ class Shifted:
 class Bench:
     """A keeper and what it writes to."""
 
-    def __init__(self, slack: Simulator, folder: Path, clocks: Clocks) -> None:
+    def __init__(self, slack: Simulator, folder: Path, clocks: Clocks, core: Core) -> None:
         self.db = folder / "sessions.sqlite3"
         self.log = SessionLog(self.db, folder / "sessions.log", clocks, on_fault=lambda _: None)
         self.board = Board(clocks.now)
         connector = RtmConnector(Endpoint(slack.api_url), lambda: TOKEN)
-        self.keeper = Keeper("bot", "rtm", connector, Core(lambda: 0.5), self.log, self.board, clocks)
+        self.keeper = Keeper("bot", "rtm", connector, core, self.log, self.board, clocks)
 
     def wait_for(self, state: State) -> None:
         self.wait_until(lambda: self.state() is state)
@@ -82,9 +83,14 @@ class Bench:
 
 @contextmanager
 def keeping(
-    slack: Simulator, folder: Path, clocks: Clocks | None = None, *, paused: bool = False
+    slack: Simulator,
+    folder: Path,
+    clocks: Clocks | None = None,
+    *,
+    core: Core | None = None,
+    paused: bool = False,
 ) -> Iterator[Bench]:
-    bench = Bench(slack, folder, clocks or system_clocks())
+    bench = Bench(slack, folder, clocks or system_clocks(), core or Core(lambda: 0.5))
     bench.log.open()
     bench.keeper.start(paused=paused)
     try:
@@ -160,6 +166,43 @@ def test_time_that_only_one_clock_counted_was_sleep(slack: Simulator, tmp_path: 
     assert (State.ASLEEP, True) in spans
     stops = [event for event in LogView(bench.db).events(bot="bot") if event.kind == "stop"]
     assert [stop.cause for stop in stops] == ["slept", "quit"]
+
+
+def test_at_rest_signs_of_life_do_not_wake_the_keeper(slack: Simulator, tmp_path: Path) -> None:
+    """They are counted with the next event, at the time at which they came."""
+    fed: list[tuple[ev.Event, int]] = []
+
+    class Seen(Core):
+        def receive(self, event: ev.Event, now: int) -> list[Effect]:
+            fed.append((event, now))
+            return super().receive(event, now)
+
+    clocks = system_clocks()
+    with keeping(slack, tmp_path, clocks, core=Seen(lambda: 0.0, RARELY)) as bench:
+        bench.wait_for(State.ONLINE)
+        answer(bench.keeper.ask(ev.RouteAppeared()))  # what came before is done
+        del fed[:]
+        began = clocks.now()
+        for _ in range(100):
+            bench.keeper.post(ev.FrameReceived(1))
+        posted = clocks.now()
+        answer(bench.keeper.ask(ev.RouteAppeared()))
+    (frame, at), (asked, _) = fed[:2]
+    assert (frame, asked) == (ev.FrameReceived(1), ev.RouteAppeared())
+    assert began <= at <= posted
+
+
+def test_a_sign_of_life_that_matters_at_once_wakes_the_keeper(slack: Simulator, tmp_path: Path) -> None:
+    """A second link is on its way because the first was suspect: the first one's frame calls it off."""
+    with keeping(slack, tmp_path) as bench:
+        bench.wait_for(State.ONLINE)
+        slack.arm(f.Hang(), times=None)
+        bench.keeper.post(ev.LocalAddressVanished(1))
+        bench.wait_until(lambda: bench.board.picture().bots["bot"].status.attempting)
+        slack.push(TOKEN, {"type": "message", "channel": "C1", "text": "here"})
+        bench.wait_until(lambda: not bench.board.picture().bots["bot"].status.attempting)
+        assert bench.state() is State.ONLINE
+    assert bench.kinds() == ["start", "stop", "link_end"]
 
 
 class Broken:

@@ -50,6 +50,8 @@ class LinkRecord:
     last_frame: int = 0
     pings: int = 0
     last_ping_at: int = 0
+    head_start: int = 0
+    """By how much the first ping comes sooner than the others would, in ms."""
     unproven: bool = False
     """A ping is out and no frame of any kind has come since."""
     unanswered_since: int | None = None
@@ -64,9 +66,10 @@ class LinkRecord:
     """How many links Slack counts for the bot, once all of ours but this one are gone."""
     roundtrip: RoundTrip = field(default_factory=RoundTrip)
 
-    def hello(self, now: int) -> None:
+    def hello(self, now: int, head_start: int = 0) -> None:
         """The link is up."""
         self.stage = Stage.LIVE
+        self.head_start = head_start
         self.hello_at = self.last_frame = self.last_ping_at = now
 
     def pinged(self, now: int) -> int:
@@ -77,6 +80,10 @@ class LinkRecord:
         if self.unanswered_since is None:
             self.unanswered_since = now
         return self.pings
+
+    def ping_due(self, quiet: int) -> int:
+        """When so long a silence calls for a ping."""
+        return self.last_frame + quiet - (0 if self.pings else self.head_start)
 
     def proved(self, now: int) -> None:
         """A frame came."""

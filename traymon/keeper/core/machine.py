@@ -115,6 +115,13 @@ class Core:
         """When :class:`~traymon.keeper.core.events.Tick` is due if nothing else happens; ``None``: never."""
         return min((at for at, _ in self._timers()), default=None)
 
+    @property
+    def calm(self) -> bool:
+        """Whether a frame or a pong, now, would change nothing but when the next ping is due."""
+        live = self._live
+        steady = live is not None and not (live.suspect or live.frozen)
+        return steady and self._next is None and self._kept is None
+
     def receive(self, event: ev.Event, now: int) -> list[Effect]:
         """Take in ``event``, which arose at ``now``, and return what is to be done, in order."""
         due = self.deadline
@@ -210,7 +217,7 @@ class Core:
             return self._on_proof(link)  # Slack said hello twice: a sign of life
         if link.stage is not Stage.OPENED:
             return self._anomaly(event)
-        link.hello(self._now)
+        link.hello(self._now, self._policy.first_ping_sooner(self._random()))
         if event.connections:
             self._count(link, event.connections)
         if self._live is None:
@@ -730,7 +737,7 @@ class Core:
             yield due, self._open_next
         if self._next is not None and self._next.stage is Stage.LIVE:
             if not self._next.unproven:  # it may have to take over, and must not be a stranger then
-                yield self._next.last_frame + policy.quiet_before_ping, self._ping_next
+                yield self._next.ping_due(policy.quiet_before_ping), self._ping_next
         elif self._next is not None:
             limit = self._next.asked_at + policy.attempt_limit
             if self._next.stage is Stage.OPENED:
@@ -746,7 +753,7 @@ class Core:
     def _life_timers(self, live: LinkRecord) -> Iterator[tuple[int, Callable[[], None]]]:
         policy = self._policy
         if not live.unproven:
-            quiet = live.last_frame + policy.quiet_before_ping
+            quiet = live.ping_due(policy.quiet_before_ping)
             yield min(quiet, live.last_ping_at + policy.ping_while_busy), lambda: self._ping(live)
         elif not live.suspect:
             limit = live.roundtrip.answer_limit(policy.answer_limit_min, policy.answer_limit_max)

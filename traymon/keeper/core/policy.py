@@ -74,6 +74,14 @@ class Policy:
     impatience: int = 1 * SECOND
     """A connect older than this when a route appears began before it: its lost SYN would only be repeated later."""
 
+    def first_ping_sooner(self, random: float) -> int:
+        """Milliseconds by which a link's first ping comes sooner than after :attr:`quiet_before_ping`.
+
+        Bots that were started together would ping together for hours, and their threads wait for one another each
+        time: measured, half as many wake-ups again. ``random``: uniform in [0, 1).
+        """
+        return round(self.quiet_before_ping * random)
+
     def retry_delay(self, *, reached: bool, outage_age: int, random: float, too_many: bool = False) -> int:
         """How long to wait before the next attempt; ``random`` is uniform in [0, 1)."""
         row = self.retry_too_many if too_many else self.retry_reached if reached else self.retry_unreached

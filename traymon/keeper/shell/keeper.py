@@ -4,8 +4,9 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import chain
 from typing import Protocol
 
 from traymon.desktop.clocks import Clocks
@@ -26,6 +27,7 @@ from traymon.keeper.core.effects import (
 )
 from traymon.keeper.shell.board import Board
 from traymon.keeper.shell.prober import Diagnose, Prober
+from traymon.keeper.shell.proofs import Noted, Proof, Proofs
 from traymon.keeper.shell.runner import Connector, LinkRunner
 from traymon.keeper.shell.traffic import Traffic
 from traymon.slack.diagnosis import Diagnosis
@@ -57,11 +59,15 @@ class _Stop:
     """In the queue: nothing more comes."""
 
 
+class _Look:
+    """In the queue: a proof of life was noted that may matter at once."""
+
+
 class _AddressCheck:
     """In the queue: this machine may have lost an address."""
 
 
-_Item = tuple[int, ev.Event | _Stop | _AddressCheck, "Future[list[TellUser]] | None"]
+_Item = tuple[int, ev.Event | _Stop | _Look | _AddressCheck, "Future[list[TellUser]] | None"]
 
 
 class Keeper:
@@ -107,6 +113,10 @@ class Keeper:
         # thread takes. Unbounded: what is put is small, and a bound would make a reader wait for the keeper. Simple:
         # an event wakes the keeper once, where Queue's two locks make it stumble on the one that put() still holds.
         self._events: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._proofs = Proofs(clocks)
+        # Whether proofs of life may wait there. The keeper's thread writes it and then takes what is there; link
+        # threads note and then read it: whoever comes second sees what the first did.
+        self._calm = False
         # Runs the core and owns all of its state. Daemon: the process's end never waits for it beyond stop().
         self._thread = threading.Thread(target=self._run, name=f"{bot} keeper", daemon=True)
 
@@ -117,6 +127,11 @@ class Keeper:
 
     def post(self, event: ev.Event) -> None:
         """Something happened just now."""
+        if self._calm and isinstance(event, Proof):
+            slept = self._proofs.note(event)
+            if slept or not self._calm:
+                self._events.put((self._clocks.now(), _Look(), None))
+            return
         self._events.put((self._clocks.now(), event, None))
 
     def ask(self, event: ev.Event) -> "Future[list[TellUser]]":
@@ -149,13 +164,18 @@ class Keeper:
     def _run(self) -> None:
         while True:
             item = self._next_item()
+            before_sleep, since = self._proofs.take()
+            self._feed_proofs(before_sleep)
             self._look_at_clocks()
+            self._feed_proofs(since)
             if item is None:
                 self._feed(ev.Tick(), self._clocks.now(), None)
                 continue
             at, event, answer = item
             if isinstance(event, _Stop):
                 break
+            if isinstance(event, _Look):
+                continue
             if isinstance(event, _AddressCheck):
                 self._check_addresses(at)
             else:
@@ -167,6 +187,9 @@ class Keeper:
             thread.join(max(0, limit - self._clocks.awake()) / 1000)
 
     def _next_item(self) -> _Item | None:
+        self._calm = self._core.calm
+        if not self._calm:
+            self._feed_proofs(list(chain(*self._proofs.take())))
         deadline = self._core.deadline
         wait_s = None if deadline is None else max(0, deadline - self._clocks.now()) / 1000
         try:
@@ -179,6 +202,10 @@ class Keeper:
             if isinstance(found, Slept):
                 self._woke_at = self._clocks.now()
                 self._feed(ev.Woke(found.ms), self._woke_at, None)
+
+    def _feed_proofs(self, noted: Iterable[Noted]) -> None:
+        for each in noted:
+            self._feed(each.proof, each.at, None)
 
     def _still_true(self, event: ev.Event, at: int) -> ev.Event:
         """Where the sleep came before this thread got to its announcement, that is over by now."""
