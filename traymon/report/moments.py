@@ -1,12 +1,15 @@
 """Moments as the report shows them: in one time zone, which need not be this machine's."""
 
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 
 from traymon import words
 from traymon.report.calendar import LATEST_MS, Calendar, SystemZone
 from traymon.report.model import DAY
 
 _UNKNOWN = "?"
+_KEPT = 20_000
+"""Twice the ends of the 5,000 spans of a page."""
 
 
 class Moments:
@@ -14,9 +17,11 @@ class Moments:
 
     def __init__(self, zone: tzinfo | None = None) -> None:
         self._zone = zone
-
-    def local(self, at: int) -> datetime | None:
+        # One outage's begin is a session's end, and each is written in several ways.
+        self.local = lru_cache(_KEPT)(self._local)
         """The moment in the zone; ``None`` where no calendar holds it (a damaged log)."""
+
+    def _local(self, at: int) -> datetime | None:
         try:
             return datetime.fromtimestamp(at / 1000, UTC).astimezone(self._zone)
         except (OverflowError, OSError, ValueError):

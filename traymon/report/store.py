@@ -54,10 +54,14 @@ def _spans(view: LogView, bot: str | None, now: int, zone: tzinfo, *, all: bool)
     """Spans enough for the report, those of other bots among them, and whether there are older ones."""
     if all:
         return view.spans(), False
-    for days in (_FIRST_LOOK_DAYS, MOST_DAYS):
+    days = _FIRST_LOOK_DAYS
+    while True:
         spans = view.spans(since=first_day(now, zone, days))
-        if sum(bot is None or span.bot == bot for span in spans) > MOST_SPANS:
+        found = sum(bot is None or span.bot == bot for span in spans)
+        if found > MOST_SPANS or days == MOST_DAYS:
             break
+        # As many days as would be enough at that pace, and twice as many at least.
+        days = min(MOST_DAYS, max(2 * days, days * MOST_SPANS // max(1, found) + 1))
     # Spans are numbered from 1 and never deleted.
     return spans, min((span.id for span in spans), default=0) > 1
 
