@@ -84,7 +84,9 @@ how long it takes no more, traymon waits that long. A message that could not go 
 have been sent.
 
 A message needs no link: while that is down, or the bot is paused, it goes up all the same, as any call of the Web API
-does. When Slack refuses the bot's token for it, traymon says so on standard error, once.
+does. When Slack refuses the bot's token for it, traymon says so, once on
+standard error, and in the menu and `traymon status` for as long as it is so; the icon is then that of a bot nobody
+answers for.
 
 The message comes from the app's bot user; the app needs the scope `chat:write`, and must be in the channel.
 

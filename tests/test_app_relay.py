@@ -1,6 +1,7 @@
 """A bot that lends its link, as the app puts it together: programs in status, log, tray and report."""
 
 import json
+import socket
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +25,10 @@ from traymon.cli.asking import _lines as status_lines
 from traymon.desktop.control import ask
 from traymon.keeper.core import State
 from traymon.paths import Profile
+from traymon.relay.tokens import HOST, load_or_make
 from traymon.report.store import read
 from traymon.simulator import Simulator
+from traymon.simulator.faults import SlackCode
 from traymon.tray.base import IconName
 
 
@@ -105,10 +108,22 @@ def test_programs_are_seen_everywhere(slack: Simulator, tmp_path: Path) -> None:
     assert 0 < tally.answered_ms < tally.up_ms
 
 
-def test_a_program_of_rtm_rides_on_socket_mode(slack: Simulator, tmp_path: Path) -> None:
-    profile = write_profile(tmp_path, {"bot": slack.api_url})
+def test_a_port_that_somebody_else_has_is_seen_everywhere(slack: Simulator, tmp_path: Path) -> None:
+    profile = lending(tmp_path, slack)
+    settings = load_or_make(profile.relay_settings, pytest.fail)
+    with socket.create_server((HOST, settings.port)), running(profile) as app:
+        wait_for_state(app, "bot", State.ONLINE)
+        view = app.showing.view(app.board.picture())
+        assert view.icon is IconName.ONLINE_NO_PROGRAM
+        assert "Programs cannot reach the relay: port" in view.tooltip
+        assert "Programs cannot reach the relay: port" in app.status()[0]["trouble"]
+        assert "Programs cannot reach the relay: port" in _printed(profile)
+
+
+def presenting_rtm(folder: Path, slack: Simulator) -> Profile:
+    profile = write_profile(folder, {"bot": slack.api_url})
     text = profile.config_file.read_text()
-    token_file = tmp_path / "app-token"
+    token_file = folder / "app-token"
     token_file.write_text(app_token_of("bot"))
     token_file.chmod(0o600)
     profile.config_file.write_text(
@@ -117,6 +132,25 @@ def test_a_program_of_rtm_rides_on_socket_mode(slack: Simulator, tmp_path: Path)
             f'transport = "socket"\nrelay = "rtm"\napp_token = "file:{token_file.as_posix()}"',
         )
     )
+    return profile
+
+
+def test_a_bot_token_that_slack_refuses_is_seen_though_the_link_is_up(
+    slack: Simulator, tmp_path: Path
+) -> None:
+    profile = presenting_rtm(tmp_path, slack)
+    slack.arm(SlackCode("token_revoked"), None, token=token_of("bot"), method="auth.test")
+    with running(profile) as app:
+        wait_for_state(app, "bot", State.ONLINE)
+        wait_for(app, lambda: app.status()[0]["trouble"], what="the trouble")
+        assert "Slack refuses the bot's token (token_revoked)" in _printed(profile)
+        view = app.showing.view(app.board.picture())
+        assert view.icon is IconName.ONLINE_NO_PROGRAM
+        assert "Slack refuses the bot's token (token_revoked)" in view.tooltip
+
+
+def test_a_program_of_rtm_rides_on_socket_mode(slack: Simulator, tmp_path: Path) -> None:
+    profile = presenting_rtm(tmp_path, slack)
     with running(profile) as app:
         wait_for_state(app, "bot", State.ONLINE)
         assert app.showing.view(app.board.picture()).icon is IconName.ONLINE_NO_PROGRAM
@@ -127,6 +161,7 @@ def test_a_program_of_rtm_rides_on_socket_mode(slack: Simulator, tmp_path: Path)
             assert json.loads(link.recv())["text"] == "hello"
             link.send('{"id":1,"type":"message","channel":"C1","text":"answer"}')
             assert json.loads(link.recv())["reply_to"] == 1
+            assert app.status()[0]["workspace"] == "Simulated"
             (seen,) = app.status()[0]["programs"]
             assert (seen["name"], seen["events"], seen["sends"]) == ("answerer/1.0", 1, 1)
             assert "Slack sent what no program of RTM can be given: app_home_opened × 1." in _printed(profile)

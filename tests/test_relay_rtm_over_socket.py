@@ -321,6 +321,10 @@ def test_a_token_that_is_revoked_while_the_link_lives_on_is_said(
             await link.send_str(message(number, "no"))
             reply = await received(link)
             assert (reply["reply_to"], reply["error"]["msg"]) == (number, "token_revoked")
+        assert "token_revoked" in whole.relay.trouble("bot")
+        await link.send_str(message(3, "taken again"))
+        assert (await received(link))["ok"] is True
+        assert whole.relay.trouble("bot") == ""
 
     program(whole, held.token, talk)
     (sentence,) = whole.said

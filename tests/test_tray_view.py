@@ -340,6 +340,22 @@ def test_a_program_that_is_there_or_may_be_leaves_the_dot_green(programs: int | 
     assert said([a_bot(State.ONLINE, programs=programs)]) == said([a_bot(State.ONLINE)])
 
 
+def test_what_keeps_programs_from_working_is_no_green_dot_either() -> None:
+    sentence = (
+        "deploybot: Slack refuses the bot's token (token_revoked), which programs of RTM need. Give traymon …"
+    )
+    bot = a_bot(State.ONLINE, programs=1, trouble=sentence)
+    shown = view([bot], NOW)
+    assert shown.icon is IconName.ONLINE_NO_PROGRAM
+    assert shown.tooltip.splitlines()[1] == sentence
+    assert labels(shown.menu)[1] == "The link is up, but its programs cannot work"
+    assert item(shown.menu, "trouble:deploybot").text(NOW) == sentence
+    assert item(shown.menu, "trouble:deploybot").visible
+    assert not item(view([a_bot(State.ONLINE)], NOW).menu, "trouble:deploybot").visible
+    first = view([a_bot(State.ONLINE, "a"), bot], NOW).tooltip.splitlines()[1]
+    assert first.endswith(": The link is up, but its programs cannot work")
+
+
 def said(bots: list[BotView]) -> tuple[object, ...]:
     """All that a person sees."""
     shown = view(bots, NOW)
@@ -458,6 +474,7 @@ BOTS = st.lists(
         last_outage=st.none() | st.builds(Outage, WALL, st.integers(0, 10**12), st.none() | st.text()),
         not_logged_yet=st.booleans(),
         programs=st.none() | st.integers(0, 3),
+        trouble=st.text(),
         today=st.none() | st.builds(Today, st.integers(0, 10**9), st.integers(0, 10**9), WALL),
     ),
     max_size=12,

@@ -205,17 +205,7 @@ class App:
         """Every bot, as ``traymon status --json`` prints it."""
         picture = self.board.picture()
         found = [(self.bots.get(name), shown) for name, shown in picture.bots.items()]
-        return [
-            status_of(
-                kept.keeper,
-                shown,
-                self._clocks,
-                self.relaying.programs(kept.config.name),
-                self.relaying.not_given(kept.config.name),
-            )
-            for kept, shown in found
-            if kept
-        ]
+        return [status_of(kept.keeper, shown, self._clocks, self.relaying) for kept, shown in found if kept]
 
     # The control socket: runs on one thread per client
 

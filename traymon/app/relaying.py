@@ -30,7 +30,7 @@ class Relaying:
         say: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
-        """``changed`` is called when a program came or went; it must not wait."""
+        """``changed`` is called when a program came or went, or its trouble did; it must not wait."""
         self._profile = profile
         self._log = log
         self._clocks = clocks
@@ -90,6 +90,16 @@ class Relaying:
         """Events that its programs of RTM could not be given: how many of each type."""
         relay = self._relay
         return relay.not_given(bot) if relay is not None and bot in self._transports else {}
+
+    def workspace(self, bot: str) -> str | None:
+        """The bot's workspace, where the relay knows it: a link of Socket Mode does not tell."""
+        relay = self._relay
+        return relay.workspace(bot) if relay is not None and bot in self._transports else None
+
+    def trouble(self, bot: str) -> str:
+        """What keeps the bot's programs from working, in one sentence for people; empty where nothing does."""
+        relay = self._relay
+        return relay.trouble(bot) if relay is not None and bot in self._transports else ""
 
     def stop(self, limit_s: float) -> None:
         """Send all programs away, in the way that brings them back."""

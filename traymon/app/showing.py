@@ -114,7 +114,7 @@ class Showing:
         last_outage, day = self._from_log(bot, shown)
         return BotView(
             name=bot,
-            workspace=workspace(kept.keeper),
+            workspace=workspace(kept.keeper, self._relaying),
             state=status.state,
             since_wall_ms=wall(self._clocks, status.session_since or status.since) or 0,
             failure=status.failure,
@@ -125,6 +125,7 @@ class Showing:
             not_logged_yet=not shown.logged,
             programs=programs(kept.keeper, status, self._relaying.programs(bot)),
             attached=self._attached(bot),
+            trouble=self._relaying.trouble(bot),
             today=day,
         )
 

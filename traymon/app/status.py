@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from traymon import words
+from traymon.app.relaying import Relaying
 from traymon.desktop.clocks import Clocks
 from traymon.keeper.core.causes import Fact, Failure
 from traymon.keeper.core.status import Status
@@ -11,22 +12,14 @@ from traymon.keeper.shell import Keeper, Shown
 from traymon.relay.programs import Program
 
 
-def status_of(
-    keeper: Keeper,
-    shown: Shown,
-    clocks: Clocks,
-    attached: Sequence[Program] | None,
-    not_given: Mapping[str, int],
-) -> dict[str, Any]:
-    """One bot, as ``traymon status --json`` prints it; ``attached`` is ``None`` where the bot lends no link.
-
-    ``not_given``: of events that no program of RTM could be given, how many of each type.
-    """
-    status = shown.status
+def status_of(keeper: Keeper, shown: Shown, clocks: Clocks, relaying: Relaying) -> dict[str, Any]:
+    """One bot, as ``traymon status --json`` prints it."""
+    bot, status = keeper.bot, shown.status
+    attached = relaying.programs(bot)
     failure = status.failure
     return {
-        "name": keeper.bot,
-        "workspace": workspace(keeper),
+        "name": bot,
+        "workspace": workspace(keeper, relaying),
         "state": status.state.value,
         "since": _iso(wall(clocks, status.session_since or status.since)),
         "cause": failure.cause.value if failure else None,
@@ -38,7 +31,8 @@ def status_of(
         "connections": status.connections,
         "relay": attached is not None,
         "programs": [_program(program, clocks) for program in attached or ()],
-        "not_given": dict(not_given),
+        "not_given": dict(relaying.not_given(bot)),
+        "trouble": relaying.trouble(bot) or None,
     }
 
 
@@ -52,9 +46,9 @@ def _program(program: Program, clocks: Clocks) -> dict[str, Any]:
     }
 
 
-def workspace(keeper: Keeper) -> str | None:
+def workspace(keeper: Keeper, relaying: Relaying) -> str | None:
     """The workspace's name, as Slack told it."""
-    return keeper.identity.team_name if keeper.identity else None
+    return keeper.identity.team_name if keeper.identity else relaying.workspace(keeper.bot)
 
 
 def programs(keeper: Keeper, status: Status, attached: Sequence[Program] | None) -> int | None:

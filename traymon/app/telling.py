@@ -103,7 +103,7 @@ class Telling:
             return None  # just taken out of the configuration
         return BotNow(
             name=bot,
-            workspace=workspace(kept.keeper),
+            workspace=workspace(kept.keeper, self._relaying),
             state=status.state,
             since_wall_ms=wall(self._clocks, status.session_since or status.since) or 0,
             failure=status.failure,

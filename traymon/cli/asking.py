@@ -112,9 +112,12 @@ def _programs(bot: dict[str, Any]) -> list[str]:
     """Who is attached to the relay, where the bot lends its link."""
     if not bot.get("relay"):
         return []
+    trouble = [words.printable(str(bot["trouble"]))] if bot.get("trouble") else []
     programs = bot.get("programs") or []
     if not programs:
-        return [words.gettext("No program is attached: “traymon relay” says how to point one at traymon.")]
+        return trouble or [
+            words.gettext("No program is attached: “traymon relay” says how to point one at traymon.")
+        ]
     line = words.gettext("Attached: {program} since {time}; events: {events}, sent: {sends}.")
     lines = [
         line.format(
@@ -132,7 +135,7 @@ def _programs(bot: dict[str, Any]) -> list[str]:
                 events=words.gettext(", ").join(counts)
             )
         )
-    return lines
+    return trouble + lines
 
 
 def _with_length(sentence: str, since: object, now_ms: int | None) -> str:

@@ -113,7 +113,9 @@ class Bridge:
         self._calls: set[asyncio.Task[None]] = set()
         self._asking: Asking | None = None
         if bot.presents_rtm:
-            self._asking = Asking(bot, self._caller, spawn, self._know, say)
+            self._asking = Asking(bot, self._caller, spawn, self._know, self._troubled)
+        self.trouble = ""
+        """Why the programs of a bot that presents RTM cannot write, in one sentence; replaced as a whole."""
         self.not_given: Mapping[str, int] = {}
         """Events that were acknowledged though no program got them, by Slack's word for them: RTM has no such, or they
         were misshapen. Replaced as a whole at each change, so that any thread may read it."""
@@ -141,7 +143,7 @@ class Bridge:
         self._attached = {**self._attached, number: Attached(number, name, self._clocks.now(), socket)}
         as_socket = self.bot.presents_rtm and transport == "socket"
         self.feed(SocketAttached(number, name) if as_socket else ev.Attached(number, name))
-        self._tell()
+        self.tell()
         return number
 
     def detach(self, number: int) -> None:
@@ -149,7 +151,7 @@ class Bridge:
         if number in self._attached:
             self._attached = {key: each for key, each in self._attached.items() if key != number}
             self.feed(ev.Detached(number))
-            self._tell()
+            self.tell()
 
     def from_program(self, number: int, text: bytes) -> None:
         """A program sent this."""
@@ -181,7 +183,7 @@ class Bridge:
         for each in gone.values():
             each.socket.abort()
         if gone:
-            self._tell()
+            self.tell()
 
     def join(self) -> None:
         """Wait a moment for the sender's thread, which may be waiting for a full socket. Not on the loop."""
@@ -251,9 +253,6 @@ class Bridge:
     def _call(self, call: Call) -> None:
         async def post() -> None:
             answer = await self._caller.call(call.method, call.arguments)
-            if answer.why and answer.why not in self._said:
-                self._said.add(answer.why)
-                self._say(answer.why)
             if self._asking is not None:
                 self._asking.posted(answer)
             self.feed(Called(call.ref, answer.body, answer.failure, answer.retry_after_ms))
@@ -261,6 +260,12 @@ class Bridge:
         task = self._spawn(post())
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
+
+    def _troubled(self, sentence: str) -> None:
+        self.trouble = sentence
+        if sentence:
+            self._say(sentence)
+        self.tell()
 
     def _count(self, kind: str, why: Why) -> None:
         name = kind if why is Why.NO_COUNTERPART else f"{why.value} {kind}".strip()
@@ -294,7 +299,8 @@ class Bridge:
         self._timer = self._timer_at = None
         self.feed(ev.Tick())
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Something that is shown of the programs has changed."""
         try:
             self._on_programs(self.bot.name, self.programs())
         except Exception:  # noqa: BLE001 - whoever shows programs must not end the relay

@@ -156,16 +156,16 @@ class Asking:
         caller: Caller,
         spawn: Spawn,
         learnt: Callable[[Identity], None],
-        say: Callable[[str], None],
+        on_trouble: Callable[[str], None],
     ) -> None:
-        """``learnt`` is told who it is; ``say``, once each, why that cannot be asked: nothing else needs this token
-        until a program writes."""
+        """``learnt`` is told who it is; ``on_trouble``, at each change, why the bot's token is of no use, and an empty
+        text once it is: the link needs another token, and lives on without this one."""
         self._bot = bot
         self._caller = caller
         self._spawn = spawn
         self._learnt = learnt
-        self._say = say
-        self._said = ""
+        self._on_trouble = on_trouble
+        self._trouble = ""
         self._known = asyncio.Event()
         # The attempt that is under way, if one is: whoever comes meanwhile waits for it.
         self._attempt: asyncio.Task[None] | None = None
@@ -188,34 +188,37 @@ class Asking:
         answer = await self._caller.call("auth.test", {})
         code = _error(answer)
         if answer.why:
-            self._say_once(answer.why)
+            self._troubled(answer.why)
         elif code and verdict(code) in _REFUSED:
-            self._say_refused(code)
+            self._refused(code)
         elif answer.body is not None:
             try:
                 who = identity(answer.body)
             except WireError as error:
                 _log.debug("%s: auth.test: %s", self._bot.name, error)
                 return
-            self._said = ""
+            self._troubled("")
             self._known.set()
             self._learnt(who)
 
     def posted(self, answer: Answer) -> None:
-        """A program's message was answered so. A token that Slack takes no more is said at once: the link lives on
-        without it for hours."""
-        if (code := _error(answer)) in _OF_THE_TOKEN:
-            self._say_refused(code)
+        """A program's message was answered so."""
+        if answer.why:
+            self._troubled(answer.why)
+        elif (code := _error(answer)) in _OF_THE_TOKEN:
+            self._refused(code)
+        elif answer.body is not None and answer.body.get("ok") is True:
+            self._troubled("")
 
-    def _say_refused(self, code: str) -> None:
-        self._say_once(
+    def _refused(self, code: str) -> None:
+        self._troubled(
             words.gettext(
                 "{bot}: Slack refuses the bot's token ({error}), which programs of RTM need. Give traymon a new "
                 "one: “Set up a bot…” in the menu, or traymon setup."
             ).format(bot=words.printable(self._bot.name), error=words.printable(code))
         )
 
-    def _say_once(self, sentence: str) -> None:
-        if sentence != self._said:
-            self._said = sentence
-            self._say(sentence)
+    def _troubled(self, sentence: str) -> None:
+        if sentence != self._trouble:
+            self._trouble = sentence
+            self._on_trouble(sentence)

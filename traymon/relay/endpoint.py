@@ -96,7 +96,8 @@ class Endpoint:
         # tickets.
         self._owners: dict[str, tuple[Bridge, str, Transport]] = {}
         self._passing = Passing(say)
-        self._said = ""  # about the port, since it was last had
+        self.trouble = ""
+        """Why no program can reach the relay, in one sentence; replaced as a whole, so that any thread may read it."""
         self._server: web.Server | None = None
         self._gate: Gate | None = None
         self._listening: socket.socket | None = None
@@ -191,7 +192,7 @@ class Endpoint:
         try:
             self._listening = _listening(port)
         except OSError as error:
-            self._say_once(
+            self._troubled(
                 words.gettext(
                     "Programs cannot reach the relay: port {port} is not to be had ({problem}). traymon tries again "
                     "every {seconds:.0f} s; end what uses the port, or change it in relay.json."
@@ -200,12 +201,16 @@ class Endpoint:
                 )
             )
         else:
-            self._said = ""
+            self._troubled("")
 
-    def _say_once(self, sentence: str) -> None:
-        if sentence != self._said:
-            self._said = sentence
+    def _troubled(self, sentence: str) -> None:
+        if sentence == self.trouble:
+            return
+        self.trouble = sentence
+        if sentence:
             self._say(sentence)
+        for bridge in self.bridges.values():
+            bridge.tell()
 
     # Requests
 
@@ -276,6 +281,11 @@ class Endpoint:
             )
         url = self._url(bridge, name, transport)
         return web.json_response(connect_answer(who, url, old=method == "rtm.start"))
+
+    def workspace(self, bot: str) -> str | None:
+        """Of the bot of that name, as Slack called it when its link was last up. Any thread."""
+        who = self._identities.get(bot)
+        return None if who is None else who.team_name
 
     async def _identity(self, bridge: Bridge) -> Known | None:
         """Who the bot is; waited for where Slack has never said it."""

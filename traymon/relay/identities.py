@@ -30,11 +30,12 @@ _file = msgspec.json.Decoder(dict[str, Known])
 
 
 class Identities:
-    """Those of all bots. Belongs to the relay's loop; the file is written on threads of its own."""
+    """Those of all bots. For the relay's loop, and :meth:`get` for any thread; one of its own writes the file."""
 
     def __init__(self, file: Path) -> None:
         """``file`` is read now; one that is missing or damaged holds nothing."""
         self._path = file
+        # Replaced as a whole, so that any thread may look one up.
         self._known: dict[str, Known] = {}
         with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeError):
             self._known = _file.decode(file.read_bytes())

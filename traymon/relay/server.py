@@ -111,6 +111,15 @@ class Relay:
         bridge = self._endpoint.bridges.get(bot)
         return {} if bridge is None else bridge.not_given
 
+    def workspace(self, bot: str) -> str | None:
+        """The bot's workspace, as Slack called it when its link was last up; ``None``: it never said."""
+        return self._endpoint.workspace(bot)
+
+    def trouble(self, bot: str) -> str:
+        """What keeps the bot's programs from working, in one sentence for people; empty where nothing does."""
+        bridge = self._endpoint.bridges.get(bot)
+        return self._endpoint.trouble or ("" if bridge is None else bridge.trouble)
+
     def stop(self, limit_s: float) -> None:
         """End within about ``limit_s``. Programs are cut in the way that brings each of them back; idempotent."""
         bridges = list(self._endpoint.bridges.values())

@@ -88,6 +88,8 @@ class BotView:
     """How many links Slack counts for the bot beside traymon's: its programs. ``None``: that is not known."""
     attached: "tuple[ProgramView, ...] | None" = None
     """The programs on the relay, the oldest first; ``None`` where the bot lends no link."""
+    trouble: str = ""
+    """What keeps the programs on the relay from working, in one sentence."""
     today: "Today | None" = None
     """``None``: that is not known."""
 
@@ -146,18 +148,23 @@ def _icon(bots: Sequence[BotView]) -> IconName:
     if not bots:
         return IconName.NO_BOT
     state = worst(bot.state for bot in bots)
-    if state is State.ONLINE and any(map(_unattended, bots)):
+    if state is State.ONLINE and any(map(_unanswered, bots)):
         return IconName.ONLINE_NO_PROGRAM
     return _ICONS[state]
 
 
 def _icon_of(bot: BotView) -> IconName:
-    return IconName.ONLINE_NO_PROGRAM if _unattended(bot) else _ICONS[bot.state]
+    return IconName.ONLINE_NO_PROGRAM if _unanswered(bot) else _ICONS[bot.state]
 
 
 def _unattended(bot: BotView) -> bool:
     """The link is up, but nothing that could answer people is there."""
     return bot.state is State.ONLINE and bot.programs == 0
+
+
+def _unanswered(bot: BotView) -> bool:
+    """The same, or what is there cannot work."""
+    return _unattended(bot) or (bot.state is State.ONLINE and bool(bot.trouble))
 
 
 def worst(states: Iterable[State]) -> State:
@@ -196,9 +203,10 @@ def _tooltip(bots: Sequence[BotView], title: str, now: int) -> list[str]:
     if len(bots) == 1:
         return _of_the_only_one(bots[0], now)
     lines = [title]
-    ordered = sorted(bots, key=lambda bot: (_WORST_FIRST.index(bot.state), not _unattended(bot)))
+    ordered = sorted(bots, key=lambda bot: (_WORST_FIRST.index(bot.state), not _unanswered(bot)))
     for bot in ordered[:MOST_BOTS_IN_TOOLTIP]:
-        lines.append(_joined(_since(bot, _short(bot.name), now), _reason(bot)))
+        held_up = words.gettext(_HELD_UP) if bot.trouble and bot.state in UP else ""
+        lines.append(_joined(_since(bot, _short(bot.name), now), _reason(bot) or held_up))
     if len(ordered) > MOST_BOTS_IN_TOOLTIP:
         left = len(ordered) - MOST_BOTS_IN_TOOLTIP
         lines.append(words.gettext("and {count} more").format(count=left))
@@ -213,6 +221,7 @@ def _of_the_only_one(bot: BotView, now: int) -> list[str]:
         lines.append(template.format(why=_reason(bot)))
         if bot.state is State.REFUSED:
             lines.append(_advice(bot.failure))
+    lines.append(words.printable(bot.trouble))
     lines.append(_next(bot, now, at_once=False))
     if bot.last_outage is not None:
         lines.append(_last_outage(bot.last_outage, now))
@@ -394,6 +403,8 @@ def _why(bot: BotView, now: int, *, at_once: bool) -> str:
     is below it from under the pointer.
     """
     why = " · ".join(part for part in (_reason(bot), _next(bot, now, at_once=at_once)) if part)
+    if bot.trouble and bot.state in UP:
+        return why or words.gettext(_HELD_UP)
     return why or words.gettext(_QUIET.get(bot.state, _NOTHING) if not _unattended(bot) else _NOBODY)
 
 
@@ -404,6 +415,7 @@ _QUIET = {
 }
 _NOBODY = words.mark("Nobody answers: start the bot's own program")
 _NOTHING = words.mark("Nothing is known yet")
+_HELD_UP = words.mark("The link is up, but its programs cannot work")
 
 
 def _cut(text: str) -> str:
@@ -466,7 +478,7 @@ def _submenu(bot: BotView, now: int) -> MenuItem:
 
 def _bot_menu(bot: BotView, now: int, *, alone: bool) -> list[MenuItem]:
     """The lines of one bot; those that have nothing to say now are hidden, and the menu is not rebuilt for them."""
-    why = _why(bot, now, at_once=False)
+    why, trouble = _why(bot, now, at_once=False), _cut(words.printable(bot.trouble))
     paused = bot.state is State.PAUSED
     reconnect = "reconnect" if alone else f"reconnect:{bot.name}"
     return [
@@ -477,6 +489,7 @@ def _bot_menu(bot: BotView, now: int, *, alone: bool) -> list[MenuItem]:
             f"today:{bot.name}", _today(bot, bot.today.at, at_once=True) if bot.today else "", _TodayNow(bot)
         ),
         _fact(f"programs:{bot.name}", _programs(bot, now), _ProgramsNow(bot)),
+        MenuItem(f"trouble:{bot.name}", trouble, enabled=False, visible=bool(trouble)),
         MenuItem(reconnect, words.gettext("Reconnect"), default=alone),
         MenuItem(f"pause:{bot.name}", words.gettext("Pause"), visible=not paused),
         MenuItem(f"resume:{bot.name}", words.gettext("Resume"), visible=paused),
