@@ -15,8 +15,8 @@ from traymon.relay.core.effects import (
     CutProgram,
     DropKind,
     Dropped,
-    NoteKind,
     ProgramNote,
+    ProgramNoteKind,
     Settled,
     ToProgram,
     ToSlack,
@@ -46,7 +46,7 @@ def error(effects, program: int):
     (text,) = heard(effects, program)
     reply = json.loads(text)
     assert reply["ok"] is False
-    assert ProgramNote(program, NoteKind.NOT_SENT) in effects
+    assert ProgramNote(program, ProgramNoteKind.NOT_SENT) in effects
     return reply.get("reply_to"), reply["error"]["code"], reply["error"]["msg"]
 
 
@@ -152,7 +152,7 @@ def test_a_message_goes_up_under_an_id_of_our_own_and_its_reply_comes_back_to_it
     effects = bot.says(1, own)
     assert effects == [
         ToSlack(1, own.replace(" 7 ", f" {FIRST_ID} ")),
-        ProgramNote(1, NoteKind.SENT),
+        ProgramNote(1, ProgramNoteKind.SENT),
     ]
     reply = f'{{"ok":true, "reply_to": {FIRST_ID} ,"ts":"1.2" , "text":"é"}}'
     assert bot.slack(1, reply) == [ToProgram(1, reply.replace(str(FIRST_ID), "7").encode())]
@@ -493,9 +493,9 @@ def test_a_subscription_must_be_a_list(bot, ids):
 @pytest.mark.parametrize("text", [b"", b"\xff", b"null", b"[]", b"{", b'{"type":', b"[" * 100_000])
 def test_nonsense_is_counted_and_in_the_end_cut(bot, text):
     for _ in range(20):
-        assert bot.says(1, text) == [ProgramNote(1, NoteKind.GARBAGE)]
+        assert bot.says(1, text) == [ProgramNote(1, ProgramNoteKind.GARBAGE)]
     note_, cut = bot.says(1, text)
-    assert note_ == ProgramNote(1, NoteKind.GARBAGE)
+    assert note_ == ProgramNote(1, ProgramNoteKind.GARBAGE)
     assert isinstance(cut, CutProgram)
     assert bot.says(1, text) == []
     assert heard(bot.slack(1, {"type": "message"}), 1) == []
@@ -506,7 +506,7 @@ def test_nonsense_is_counted_and_in_the_end_cut(bot, text):
 def test_a_message_without_a_type_is_nonsense_that_gets_an_error(bot, text):
     effects = bot.says(1, text)
     assert error(effects, 1)[:2] == (5, 2)
-    assert effects[-1] == ProgramNote(1, NoteKind.GARBAGE)
+    assert effects[-1] == ProgramNote(1, ProgramNoteKind.GARBAGE)
 
 
 def test_a_program_that_is_cut_takes_its_presence_along(bot):

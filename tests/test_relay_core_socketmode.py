@@ -15,8 +15,8 @@ from traymon.relay.core.effects import (
     CutProgram,
     DropKind,
     Dropped,
-    NoteKind,
     ProgramNote,
+    ProgramNoteKind,
     Settled,
     ToProgram,
     ToSlack,
@@ -101,7 +101,7 @@ def test_an_envelope_goes_to_one_program_and_its_answer_up_unchanged(bot, event_
     text = event("e1", event_id, accepts_response_payload=True)
     assert bot.slack(1, text) == [ToProgram(1, text.encode(), event=True)]
     answer = '{ "payload":{"text":"\\u00e9 é \\ud83d"}, "envelope_id" : "e1" }'
-    assert bot.says(1, answer) == [ToSlack(1, answer), ProgramNote(1, NoteKind.ACKED)]
+    assert bot.says(1, answer) == [ToSlack(1, answer), ProgramNote(1, ProgramNoteKind.ACKED)]
     assert bot.hub.deadline is None
 
 
@@ -201,13 +201,13 @@ def test_after_two_seconds_another_has_it_offered_and_the_first_answer_goes_up(b
     bot.slack(1, event("e1", "Ev1"))
     assert bot.hub.deadline == bot.now + 2 * SECOND
     assert bot.wait(2 * SECOND) == [
-        ProgramNote(1, NoteKind.OVERDUE),
+        ProgramNote(1, ProgramNoteKind.OVERDUE),
         ToProgram(2, event("e1", "Ev1").encode(), event=True),
     ]
     first = ack("e1", payload={"text": "first"})
     assert up(bot.says(1, first)) == [first]
-    assert bot.says(2, ack("e1")) == [ProgramNote(2, NoteKind.LATE_ACK)]
-    assert bot.says(1, ack("e1")) == [ProgramNote(1, NoteKind.LATE_ACK)]
+    assert bot.says(2, ack("e1")) == [ProgramNote(2, ProgramNoteKind.LATE_ACK)]
+    assert bot.says(1, ack("e1")) == [ProgramNote(1, ProgramNoteKind.LATE_ACK)]
 
 
 def test_the_two_seconds_are_those_of_who_has_it(bot):
@@ -224,8 +224,8 @@ def test_where_both_are_late_each_is_told_so_once(bot):
     bot.slack(1, event("e1", "Ev1"))
     effects = bot.wait(3 * SECOND)
     assert [each for each in effects if isinstance(each, ProgramNote)] == [
-        ProgramNote(1, NoteKind.OVERDUE),
-        ProgramNote(2, NoteKind.OVERDUE),
+        ProgramNote(1, ProgramNoteKind.OVERDUE),
+        ProgramNote(2, ProgramNoteKind.OVERDUE),
     ]
     # Who was late comes last, until it answers.
     bot.attach(3)
@@ -254,14 +254,14 @@ def test_one_that_has_it_still_keeps_it_when_the_other_leaves(bot):
 def test_a_late_answer_goes_up_and_counts(bot):
     bot.attach(1)
     bot.slack(1, event("e1", "Ev1"))
-    assert bot.wait(4 * SECOND) == [ProgramNote(1, NoteKind.OVERDUE), Dropped(DropKind.UNANSWERED)]
+    assert bot.wait(4 * SECOND) == [ProgramNote(1, ProgramNoteKind.OVERDUE), Dropped(DropKind.UNANSWERED)]
     answer = ack("e1", payload=1)
-    assert bot.says(1, answer) == [ToSlack(1, answer), ProgramNote(1, NoteKind.ACKED)]
+    assert bot.says(1, answer) == [ToSlack(1, answer), ProgramNote(1, ProgramNoteKind.ACKED)]
     assert bot.slack(1, event("e2", "Ev1")) == [
         ToSlack(1, '{"envelope_id":"e2"}'),
         Dropped(DropKind.REDELIVERY),
     ]
-    assert bot.says(1, answer) == [ProgramNote(1, NoteKind.LATE_ACK)]
+    assert bot.says(1, answer) == [ProgramNote(1, ProgramNoteKind.LATE_ACK)]
 
 
 def test_a_late_answer_serves_the_redelivery_that_came_meanwhile(bot):
@@ -272,10 +272,10 @@ def test_a_late_answer_serves_the_redelivery_that_came_meanwhile(bot):
     assert given(bot.slack(1, event("e2", "Ev1"))) == [3]
     assert bot.says(1, ack("e1", a=1)) == [
         ToSlack(1, ack("e1", a=1)),
-        ProgramNote(1, NoteKind.ACKED),
+        ProgramNote(1, ProgramNoteKind.ACKED),
         ToSlack(1, '{"envelope_id":"e2"}'),
     ]
-    assert bot.says(3, ack("e2")) == [ProgramNote(3, NoteKind.LATE_ACK)]
+    assert bot.says(3, ack("e2")) == [ProgramNote(3, ProgramNoteKind.LATE_ACK)]
     assert given(bot.wait(10 * SECOND)) == []
 
 
@@ -287,7 +287,7 @@ def test_an_answer_whose_link_is_gone_is_dropped_but_the_redelivery_is_known(bot
     bot.slack(1, event("e1", "Ev1"))
     bot.give(ev.LinkDown(1))
     bot.give(ev.LinkUp(2))
-    assert bot.says(1, ack("e1")) == [ProgramNote(1, NoteKind.LOST_ACK)]
+    assert bot.says(1, ack("e1")) == [ProgramNote(1, ProgramNoteKind.LOST_ACK)]
     assert up(bot.slack(2, event("e1", "Ev1", retry_attempt=1))) == ['{"envelope_id":"e1"}']
 
 
@@ -311,7 +311,11 @@ def test_in_a_handover_the_answer_goes_home_and_then_the_link_is_settled(bot):
     bot.slack(1, event("e1", "Ev1"))
     bot.give(ev.LinkUp(2))
     assert bot.give(ev.LinkRelieved(1)) == []
-    assert bot.says(1, ack("e1")) == [ToSlack(1, ack("e1")), ProgramNote(1, NoteKind.ACKED), Settled(1)]
+    assert bot.says(1, ack("e1")) == [
+        ToSlack(1, ack("e1")),
+        ProgramNote(1, ProgramNoteKind.ACKED),
+        Settled(1),
+    ]
     assert bot.give(ev.LinkRelieved(1)) == []
     assert bot.give(ev.LinkRelieved(7)) == []
 
@@ -355,7 +359,7 @@ def test_a_redelivery_of_what_is_being_handled_joins_it(bot, envelope, event_id)
     answer = ack("e1", a=1)
     effects = bot.says(1, answer)
     second = answer if envelope == "e1" else f'{{"envelope_id":"{envelope}"}}'
-    assert effects == [ToSlack(1, answer), ToSlack(2, second), ProgramNote(1, NoteKind.ACKED)]
+    assert effects == [ToSlack(1, answer), ToSlack(2, second), ProgramNote(1, ProgramNoteKind.ACKED)]
 
 
 def test_the_same_envelope_without_an_event_joins_too(bot):
@@ -427,9 +431,9 @@ def test_nonsense_is_counted_and_in_the_end_cut(bot, text):
     bot.slack(1, event("e1", "Ev1"))
     bot.attach(2)
     for _ in range(20):
-        assert bot.says(1, text) == [ProgramNote(1, NoteKind.GARBAGE)]
+        assert bot.says(1, text) == [ProgramNote(1, ProgramNoteKind.GARBAGE)]
     note_, cut, offer = bot.says(1, text)
-    assert note_ == ProgramNote(1, NoteKind.GARBAGE)
+    assert note_ == ProgramNote(1, ProgramNoteKind.GARBAGE)
     assert isinstance(cut, CutProgram)
     assert given([offer]) == [2]
     assert bot.says(1, text) == []
@@ -439,11 +443,11 @@ def test_an_answer_to_nothing_is_counted_and_borne(bot):
     bot.attach(1, 2)
     bot.slack(1, event("e1", "Ev1"))
     for _ in range(100):
-        assert bot.says(1, ack("e9")) == [ProgramNote(1, NoteKind.LATE_ACK)]
-        assert bot.says(2, ack("e1")) == [ProgramNote(2, NoteKind.LATE_ACK)], "it was given to another"
+        assert bot.says(1, ack("e9")) == [ProgramNote(1, ProgramNoteKind.LATE_ACK)]
+        assert bot.says(2, ack("e1")) == [ProgramNote(2, ProgramNoteKind.LATE_ACK)], "it was given to another"
     bot.wait(3 * SECOND)
     bot.attach(3)
-    assert bot.says(3, ack("e1")) == [ProgramNote(3, NoteKind.LATE_ACK)]
+    assert bot.says(3, ack("e1")) == [ProgramNote(3, ProgramNoteKind.LATE_ACK)]
 
 
 def test_so_many_are_kept_at_a_time(bot):
@@ -733,12 +737,12 @@ class SocketWorld(RuleBasedStateMachine):
         if current is not None:
             homes, counted = self.homes(current), current
             self.close(current)
-            kind = NoteKind.ACKED if homes else NoteKind.LOST_ACK
+            kind = ProgramNoteKind.ACKED if homes else ProgramNoteKind.LOST_ACK
             expected = for_each(homes, envelope, text)
         elif late is not None and at + 10 * MINUTE >= self.bot.now and number in late.given:
             del self.unanswered[envelope]
             homes, counted = [each for each in late.arrivals if each[1] in self.links], late
-            kind = NoteKind.ACKED if homes else NoteKind.LOST_ACK
+            kind = ProgramNoteKind.ACKED if homes else ProgramNoteKind.LOST_ACK
             expected = for_each(homes, envelope, text)
             again = next((each for each in self.items if each.open and each.event_id == late.event_id), None)
             if again is not None and late.event_id is not None:
@@ -747,7 +751,7 @@ class SocketWorld(RuleBasedStateMachine):
                 ]
                 self.close(again)
         else:
-            expected, counted, kind = [], None, NoteKind.LATE_ACK
+            expected, counted, kind = [], None, ProgramNoteKind.LATE_ACK
         if counted is not None and counted.event_id is not None:
             self.acknowledged[counted.event_id] = self.bot.now
         effects = self.give(ev.FromProgram(number, text.encode()), expected)

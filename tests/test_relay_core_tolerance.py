@@ -1,10 +1,10 @@
 """How much nonsense a program may send."""
 
-from traymon.relay.core.effects import CutProgram, NoteKind, ProgramNote
+from traymon.relay.core.effects import CutProgram, ProgramNote, ProgramNoteKind
 from traymon.relay.core.limits import GARBAGE_BURST, GARBAGE_EACH
 from traymon.relay.core.tolerance import Tolerance
 
-NOTE = ProgramNote(7, NoteKind.GARBAGE)
+NOTE = ProgramNote(7, ProgramNoteKind.GARBAGE)
 
 
 def test_a_burst_is_borne_and_what_follows_is_not():

@@ -15,8 +15,8 @@ from traymon.relay.core.effects import (
     CutProgram,
     DropKind,
     Dropped,
-    NoteKind,
     ProgramNote,
+    ProgramNoteKind,
     Settled,
     ToProgram,
     ToSlack,
@@ -162,7 +162,7 @@ def test_a_program_that_hangs_is_seen_by_slack_as_no_acknowledgement(bot):
     effects = bot.slack(1, envelope(message()))
     later = bot.wait(3 * SECOND)
     assert up(later) == []
-    assert ProgramNote(1, NoteKind.OVERDUE) in later
+    assert ProgramNote(1, ProgramNoteKind.OVERDUE) in later
     assert drops(later) == [DropKind.UNANSWERED]
     again = bot.slack(1, envelope(message(), "e2"))
     assert to(again) == [], "it has it in its socket"
@@ -569,7 +569,7 @@ def test_a_message_is_posted_and_its_reply_is_rtms(bot):
     assert call.arguments == {"channel": "C1", "text": "hi", "unfurl_links": True}
     effects = bot.give(answered(call, "9.1"))
     assert effects == [
-        ProgramNote(1, NoteKind.SENT),
+        ProgramNote(1, ProgramNoteKind.SENT),
         ToProgram(1, b'{"ok":true,"reply_to":7,"ts":"9.1","text":"hi"}'),
     ]
 
@@ -664,7 +664,7 @@ def test_what_did_not_work_is_told(bot, answer, failure, says):
     [reply] = replies(effects)
     assert (reply["ok"], reply["reply_to"]) == (False, 3)
     assert says in reply["error"]["msg"]
-    assert ProgramNote(1, NoteKind.NOT_SENT) in effects
+    assert ProgramNote(1, ProgramNoteKind.NOT_SENT) in effects
 
 
 def test_a_call_that_never_ends_is_told_and_its_late_answer_ignored(bot):

@@ -12,7 +12,7 @@ from traymon.desktop.opening import open_file
 from traymon.paths import Profile
 from traymon.report.child import write_in_child
 from traymon.sessionlog.recorder import SessionLog
-from traymon.setup.setup_page import SetupPage
+from traymon.setup.page import SetupPage
 from traymon.tray.view import Choices
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from traymon.relay.bots import RelayedBot
 from traymon.relay.calling import Asking, Caller, Spawn
 from traymon.relay.core import RtmHub, SocketHub
 from traymon.relay.core import events as ev
-from traymon.relay.core.effects import CutProgram, NoteKind, ProgramNote, Settled, ToProgram, ToSlack
+from traymon.relay.core.effects import CutProgram, ProgramNote, ProgramNoteKind, Settled, ToProgram, ToSlack
 from traymon.relay.core.rtm import FIRST_ID, LAST_ID
 from traymon.relay.methods import Transport
 from traymon.relay.programs import Program
@@ -56,7 +56,7 @@ _NONSENSE = words.mark(
     "{bot}: a program ({program}) was cut off, because it went on sending what no client of Slack sends: look into "
     "its own log."
 )
-_UP = frozenset({NoteKind.SENT, NoteKind.ACKED})
+_UP = frozenset({ProgramNoteKind.SENT, ProgramNoteKind.ACKED})
 _JOIN_LIMIT_S = 0.2
 _MOST_KINDS = 200
 """Of events, that are counted: Slack has some fifty that RTM has not."""

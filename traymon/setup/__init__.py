@@ -3,6 +3,6 @@
 The command ``traymon setup`` and the page that *Set up a bot…* opens share everything here.
 """
 
-from traymon.setup.setup_page import SetupPage
+from traymon.setup.page import SetupPage
 
 __all__ = ["SetupPage"]

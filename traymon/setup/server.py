@@ -29,7 +29,7 @@ from aiohttp import web
 
 from traymon import words
 from traymon.setup.checking import Checked, Outcome, Step, Tell
-from traymon.setup.page import Page
+from traymon.setup.document import Document
 from traymon.setup.steps import CheckRequest, KeepRequest, Result, Steps
 from traymon.slack.cancel import Cancel
 from traymon.slack.errors import AbandonedError
@@ -66,7 +66,7 @@ Work = Callable[[Tell, Cancel, threading.Event], Result]
 class Server:
     """Serves one set-up page, from :meth:`start` until it has :attr:`ended`. Ends by itself, or by :meth:`stop`."""
 
-    def __init__(self, steps: Steps, page: Page, *, idle_limit_s: float) -> None:
+    def __init__(self, steps: Steps, page: Document, *, idle_limit_s: float) -> None:
         """``idle_limit_s``: seconds without use after which it ends."""
         self._steps = steps
         self._page = page

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from traymon.keeper.core.causes import Cause, Fact, Failure, Phase
 from traymon.slack.errors import AbandonedError, SlackError
+from traymon.slack.lastwords import last_word
 from traymon.slack.link import Link
 from traymon.slackwire import frames
 
@@ -34,7 +35,8 @@ def await_frame(
     with _ended_after(limit_s, link) as late:
         try:
             while not wanted(got := link.receive()):
-                _heed(got)
+                if (said := last_word(got, Phase.HELLO)) is not None:
+                    raise SlackError(said)
         except AbandonedError:
             if not late.is_set():
                 raise
@@ -42,17 +44,6 @@ def await_frame(
             return got
     facts: dict[str, Fact] = {"host": host, "silent_ms": round(limit_s * 1000)}
     raise SlackError(Failure(cause, phase, reached_slack=True, evidence=facts))
-
-
-def _heed(got: object) -> None:
-    """What Slack says instead of what was waited for. Raises SlackError where that ends the waiting."""
-    if isinstance(got, frames.ErrorFrame):
-        cause = Cause.URL_EXPIRED if got.code == 1 else Cause.SLACK_ERROR
-        raise SlackError(Failure(cause, Phase.HELLO, got.msg, reached_slack=True))
-    if isinstance(got, frames.Disconnect) and got.reason == "link_disabled":
-        raise SlackError(Failure(Cause.REFUSED_TOKEN, Phase.HELLO, got.reason, reached_slack=True))
-    if isinstance(got, frames.Disconnect) and got.reason == "too_many_websockets":
-        raise SlackError(Failure(Cause.TOO_MANY_LINKS, Phase.HELLO, got.reason, reached_slack=True))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from traymon.keeper.core.causes import Cause, Failure, Phase
 from traymon.keeper.core.effects import Farewell
 from traymon.keeper.shell.traffic import RELIEF_LIMIT_S, Traffic
 from traymon.slack.cancel import Cancel
-from traymon.slack.errors import SlackError, without_secrets
+from traymon.slack.errors import SlackError
+from traymon.slack.lastwords import last_word
 from traymon.slack.link import ControlFrame, Link, PongSeen
 from traymon.slackwire import frames
 from traymon.slackwire.api import ConnectAnswer
@@ -193,6 +194,8 @@ class LinkRunner:
 
     def _event_of(self, frame: frames.Frame | ControlFrame) -> ev.Event | Failure:
         number = self._number
+        if (failure := last_word(frame, self._phase)) is not None:
+            return failure
         match frame:
             case frames.Hello(num_connections):
                 self._phase = Phase.LIVE
@@ -201,30 +204,9 @@ class LinkRunner:
                 return ev.PongReceived(number, reply_to)
             case PongSeen(payload) if payload.isdigit():
                 return ev.PongReceived(number, int(payload))
-            case frames.Disconnect(reason):
-                return self._disconnect(reason)
+            case frames.Disconnect():
+                return ev.GoodbyeReceived(number, Cause.REFRESH)
             case frames.Goodbye():
                 return ev.GoodbyeReceived(number)
-            case frames.ErrorFrame(code, message):
-                cause = Cause.URL_EXPIRED if code == SPENT_URL else Cause.SLACK_ERROR
-                evidence = {"error": code}
-                return without_secrets(
-                    Failure(cause, self._phase, message, reached_slack=True, evidence=evidence)
-                )
-            case frames.TeamMigration():
-                return Failure(Cause.TEAM_MIGRATION, self._phase, reached_slack=True)
             case _:
                 return ev.FrameReceived(number)
-
-    def _disconnect(self, reason: str) -> ev.Event | Failure:
-        """Socket Mode: why Slack ends the link. A reason that is not known is no reason to stop: a new link, then."""
-        if reason not in _FINAL:
-            return ev.GoodbyeReceived(self._number, Cause.REFRESH)
-        return Failure(_FINAL[reason], self._phase, reason, reached_slack=True)
-
-
-_FINAL = {"link_disabled": Cause.REFUSED_TOKEN, "too_many_websockets": Cause.TOO_MANY_LINKS}
-"""Reasons after which no next link is to be opened first (the others: ``warning``, ``refresh_requested``)."""
-
-SPENT_URL = 1
-"""The code in ``{"type":"error","error":{"code":1,"msg":"Socket URL has expired"}}``."""

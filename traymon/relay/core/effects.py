@@ -37,7 +37,7 @@ class CutProgram:
     reason: str
 
 
-class NoteKind(StrEnum):
+class ProgramNoteKind(StrEnum):
     """What a program did, for counters."""
 
     SENT = "sent"  # RTM: a message of its went up
@@ -54,7 +54,7 @@ class ProgramNote:
     """A program did something that is counted."""
 
     program: int
-    kind: NoteKind
+    kind: ProgramNoteKind
 
 
 class DropKind(StrEnum):

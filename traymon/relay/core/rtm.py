@@ -30,8 +30,8 @@ from traymon.relay.core.effects import (
     DropKind,
     Dropped,
     Effect,
-    NoteKind,
     ProgramNote,
+    ProgramNoteKind,
     Settled,
     ToProgram,
     ToSlack,
@@ -341,7 +341,8 @@ class RtmHub:
             text = frames.not_sent(None if message.id is None else 0, why.code, why.text)
             text = jsontext.with_value(text, "reply_to", message.id or "")
             self._do(
-                ToProgram(message.program, text.encode()), ProgramNote(message.program, NoteKind.NOT_SENT)
+                ToProgram(message.program, text.encode()),
+                ProgramNote(message.program, ProgramNoteKind.NOT_SENT),
             )
 
     # Up
@@ -383,7 +384,7 @@ class RtmHub:
         self._sent[str(own_id)] = sent
         self._do(ToSlack(link.number, message.under(own_id)))
         if message.has_reply:
-            self._do(ProgramNote(message.program, NoteKind.SENT))
+            self._do(ProgramNote(message.program, ProgramNoteKind.SENT))
 
     def _new_id(self) -> int:
         own_id = self._next_id

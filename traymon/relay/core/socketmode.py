@@ -29,8 +29,8 @@ from traymon.relay.core.effects import (
     DropKind,
     Dropped,
     Effect,
-    NoteKind,
     ProgramNote,
+    ProgramNoteKind,
     Settled,
     ToProgram,
     ToSlack,
@@ -329,7 +329,7 @@ class SocketHub:
         for number in sorted(envelope.holders - envelope.late):
             envelope.late.add(number)
             self._programs[number].owes += 1
-            self._do(ProgramNote(number, NoteKind.OVERDUE))
+            self._do(ProgramNote(number, ProgramNoteKind.OVERDUE))
 
     def _acknowledge(self, program: _Program, envelope_id: str, text: str) -> None:
         envelope, late = self._by_id.get(envelope_id), self._unanswered.get(envelope_id)
@@ -344,7 +344,7 @@ class SocketHub:
             self._remember(late.event_id)
             self._serve_redelivery(late.event_id)
         else:
-            self._do(ProgramNote(program.number, NoteKind.LATE_ACK))
+            self._do(ProgramNote(program.number, ProgramNoteKind.LATE_ACK))
 
     def _send_up(
         self, program: _Program, deliveries: Iterable[_Delivery], envelope_id: str, text: str
@@ -356,7 +356,7 @@ class SocketHub:
             own = each.envelope_id == envelope_id and each not in answered
             answered.add(each)
             self._do(ToSlack(each.link, text if own else _plain(each.envelope_id)))
-        self._do(ProgramNote(program.number, NoteKind.ACKED if homes else NoteKind.LOST_ACK))
+        self._do(ProgramNote(program.number, ProgramNoteKind.ACKED if homes else ProgramNoteKind.LOST_ACK))
 
     def _serve_redelivery(self, event_id: str | None) -> None:
         """A late acknowledgement serves what Slack redelivered meanwhile, too."""

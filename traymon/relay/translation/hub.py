@@ -31,8 +31,8 @@ from traymon.relay.core.effects import (
     CutProgram,
     DropKind,
     Dropped,
-    NoteKind,
     ProgramNote,
+    ProgramNoteKind,
     Settled,
     ToProgram,
     ToSlack,
@@ -448,7 +448,7 @@ class PresentedRtmHub:
     def _give_up(self, event: _Event) -> None:
         """Slack waits no longer."""
         self._do(Dropped(DropKind.UNANSWERED))
-        self._do(*(ProgramNote(each, NoteKind.OVERDUE) for each in sorted(event.holders)))
+        self._do(*(ProgramNote(each, ProgramNoteKind.OVERDUE) for each in sorted(event.holders)))
         if not event.given:
             self._drop(event)
             return
@@ -542,7 +542,7 @@ class PresentedRtmHub:
             self._outbox.post(Message(number, own_id, self._now, taken), self._now)
 
     def _refuse(self, number: int, own_id: str | None, why: Trouble) -> None:
-        self._do(ToProgram(number, sends.reply(own_id, why)), ProgramNote(number, NoteKind.NOT_SENT))
+        self._do(ToProgram(number, sends.reply(own_id, why)), ProgramNote(number, ProgramNoteKind.NOT_SENT))
 
     def _garbage(self, program: _Program) -> None:
         effects = program.tolerance.garbage(self._now)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from traymon.keeper.core.budget import CallBudget
-from traymon.relay.core.effects import NoteKind, ProgramNote, ToProgram
+from traymon.relay.core.effects import ProgramNote, ProgramNoteKind, ToProgram
 from traymon.relay.core.limits import (
     MINUTE,
     MOST_WAITING,
@@ -140,9 +140,9 @@ class Outbox:
 
     def _reply(self, message: Message, result: Posted | Trouble) -> None:
         if isinstance(result, Posted):
-            self._do(ProgramNote(message.program, NoteKind.SENT))
+            self._do(ProgramNote(message.program, ProgramNoteKind.SENT))
         elif self._is_attached(message.program):
-            self._do(ProgramNote(message.program, NoteKind.NOT_SENT))
+            self._do(ProgramNote(message.program, ProgramNoteKind.NOT_SENT))
         if self._is_attached(message.program):
             self._do(ToProgram(message.program, reply(message.id, result)))
 
