@@ -20,6 +20,8 @@ class Moments:
         # One outage's begin is a session's end, and each is written in several ways.
         self.local = lru_cache(_KEPT)(self._local)
         """The moment in the zone; ``None`` where no calendar holds it (a damaged log)."""
+        self.whole = lru_cache(_KEPT)(self._whole)
+        """``2016-12-20 07:29:10``."""
 
     def _local(self, at: int) -> datetime | None:
         try:
@@ -27,8 +29,7 @@ class Moments:
         except (OverflowError, OSError, ValueError):
             return None
 
-    def whole(self, at: int) -> str:
-        """``2016-12-20 07:29:10``."""
+    def _whole(self, at: int) -> str:
         moment = self.local(at)
         if moment is None:
             return _UNKNOWN

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from importlib import resources
+from types import SimpleNamespace
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
@@ -398,49 +399,50 @@ def _why(row: OutageRow | Session) -> Why:
 _CHUNK_ROWS = 100
 
 
-def _chunks(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def _chunks(rows: list[SimpleNamespace]) -> list[list[SimpleNamespace]]:
     """In tables of so many rows, of which a browser lays out only those that are seen: else 5,000 take it a second."""
     return [rows[at : at + _CHUNK_ROWS] for at in range(0, len(rows), _CHUNK_ROWS)]
 
 
-def _outage(outage: OutageRow, moments: Moments, reasons: _Reasons) -> dict[str, Any]:
+def _outage(outage: OutageRow, moments: Moments, reasons: _Reasons) -> SimpleNamespace:
+    """A row's cells as attributes: that is what the template looks for first, and a page has 85,000 of them."""
     others = [cause for cause in outage.causes if cause != outage.cause]
-    return {
-        "number": outage.number,
-        "iso": moments.iso(outage.started_at),
-        "when": moments.whole(outage.started_at),
-        "until": None if outage.ended_at is None else moments.whole(outage.ended_at),
-        "ms": outage.lasted_ms,
-        "lasted": words.duration(outage.lasted_ms),
-        "cut": outage.cut,
-        "causes": " ".join(words.printable(cause) for cause in outage.causes),
-        "why": reasons.whole(outage),
-        "others": [words.short_cause(cause) for cause in others],
-        "attempts": outage.attempts,
-        "recovered": outage.recovered,
-    }
+    return SimpleNamespace(
+        number=outage.number,
+        iso=moments.iso(outage.started_at),
+        when=moments.whole(outage.started_at),
+        until=None if outage.ended_at is None else moments.whole(outage.ended_at),
+        ms=outage.lasted_ms,
+        lasted=words.duration(outage.lasted_ms),
+        cut=outage.cut,
+        causes=" ".join(words.printable(cause) for cause in outage.causes),
+        why=reasons.whole(outage),
+        others=[words.short_cause(cause) for cause in others],
+        attempts=outage.attempts,
+        recovered=outage.recovered,
+    )
 
 
 def _session(
     session: Session, moments: Moments, reasons: _Reasons, outages: Mapping[tuple[int, str | None], int]
-) -> dict[str, Any]:
+) -> SimpleNamespace:
     """``outages``: the number of each by when and why it began: it tells in full why the session before it ended."""
     told = None if session.ended_at is None else outages.get((session.ended_at, session.cause))
-    return {
-        "outage": told,
-        "number": session.number,
-        "iso": moments.iso(session.started_at),
-        "when": moments.whole(session.started_at),
-        "until": None if session.ended_at is None else moments.whole(session.ended_at),
-        "ms": session.lasted_ms,
-        "lasted": words.duration(session.lasted_ms),
-        "cut": session.cut,
-        "estimated": session.estimated,
-        "links": session.links,
-        "cause": "" if session.cause is None else words.printable(session.cause),
-        "why": reasons.whole(session) if told is None else reasons.brief(session),
-        "log_number": session.log_number,
-    }
+    return SimpleNamespace(
+        outage=told,
+        number=session.number,
+        iso=moments.iso(session.started_at),
+        when=moments.whole(session.started_at),
+        until=None if session.ended_at is None else moments.whole(session.ended_at),
+        ms=session.lasted_ms,
+        lasted=words.duration(session.lasted_ms),
+        cut=session.cut,
+        estimated=session.estimated,
+        links=session.links,
+        cause="" if session.cause is None else words.printable(session.cause),
+        why=reasons.whole(session) if told is None else reasons.brief(session),
+        log_number=session.log_number,
+    )
 
 
 def _record(session: Session, moments: Moments) -> dict[str, Any]:
