@@ -63,6 +63,7 @@ SHORT_MS = 20
 """An attempt's steps that take less than this are played as fast as they go: about what they take by themselves."""
 PROMPT_MS = 300
 """Pongs that take less than this come at once: SRTT + 4 * RTTVAR stays below its least value (RFC 6298) either way."""
+LOOK_EACH_S = 0.02
 NOTICE_S = 5.0
 """For what was done to a link to be seen by the keeper."""
 
@@ -116,6 +117,11 @@ class Stage:
         with self.changed:
             return self.core.status
 
+    @property
+    def calm(self) -> bool:
+        with self.changed:
+            return self.core.calm
+
     def receive(self, event: ev.Event, now: int) -> list:
         with self.changed:
             self.now = max(self.now, now)
@@ -168,7 +174,7 @@ class Stage:
         with self.changed:
             return sum(kind in kinds and link in (None, of) for kind, of in self._seen)
 
-    def calm(self) -> bool:
+    def idle(self) -> bool:
         """Whether nothing is under way: all waits for the core's deadline."""
         with self.changed:
             return not self.status.attempting and not self._unanswered
@@ -348,10 +354,11 @@ class Player:
                 if left <= 0:
                     return
                 jump = left if stage.deadline is None else min(left, stage.deadline - clocks.now())
-                if not stage.calm() or jump <= 0:
-                    stage.changed.wait(left / 1000)
-                    continue
-                clocks.skipped += jump
+                if stage.idle() and jump > 0:
+                    clocks.skipped += jump
+                else:
+                    # A pong may have come that does not wake the keeper by itself.
+                    stage.changed.wait(min(left / 1000, LOOK_EACH_S))
             self._tick()
 
     def _tick(self) -> None:
