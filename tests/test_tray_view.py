@@ -352,6 +352,8 @@ def test_what_keeps_programs_from_working_is_no_green_dot_either() -> None:
     assert item(shown.menu, "trouble:deploybot").text(NOW) == sentence
     assert item(shown.menu, "trouble:deploybot").visible
     assert not item(view([a_bot(State.ONLINE)], NOW).menu, "trouble:deploybot").visible
+    nobody = view([replace(bot, attached=())], NOW).menu
+    assert not item(nobody, "programs:deploybot").visible, "nobody can attach now"
     first = view([a_bot(State.ONLINE, "a"), bot], NOW).tooltip.splitlines()[1]
     assert first.endswith(": The link is up, but its programs cannot work")
 

@@ -313,6 +313,8 @@ def _programs(bot: BotView, now: int) -> str:
     """``Attached: slack-bolt/5.0 since 07:29:10``; of several the youngest, and how many there are."""
     if bot.attached is None:
         return ""
+    if not bot.attached and bot.trouble:
+        return ""  # an attempt would fail: the trouble's own line says why
     if not bot.attached:
         return words.gettext("“traymon relay” says how to attach one")
     youngest = bot.attached[-1]
